@@ -1,0 +1,1 @@
+//! The ICU order in which npm sorts names and paths.

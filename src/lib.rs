@@ -1,0 +1,48 @@
+//! heatseal makes Node.js dependencies reproducible in production.
+//!
+//! The rooms, from the cellar to the roof; imports point up this list, never down:
+//!
+//! - [`name`]: package names and `name@version` identities.
+//! - [`integrity`]: subresource-integrity strings, and bytes held against them.
+//! - [`json`]: JSON text with its indentation and newlines, written back as npm writes it.
+//! - [`collate`]: the ICU order in which npm sorts names and paths.
+//! - [`report`]: facts about work under way, for whoever shows them.
+//! - [`disk`]: files written whole or not at all.
+//! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
+//! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
+//! - [`manifest`]: `package.json` as written, and normalised as npm does.
+//! - [`spec`]: what a dependency asks for: range, tag, alias, git, tarball, directory.
+//! - [`registry`]: packuments and tarball bytes; the only sockets.
+//! - [`resolve`]: manifest and packuments to the ideal tree.
+//! - [`lock`]: tree to `npm-shrinkwrap.json` and back, versions 1 to 3.
+//! - [`store`]: tarballs to verified package folders that many projects share.
+//! - [`link`]: tree to `node_modules`.
+//! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
+//! - [`diff`]: two environments to changes, by class and risk.
+//! - [`platforms`]: which packages of a lock are bound to a platform.
+//! - [`ops`]: routes through several rooms: shrinkwrap, install.
+//! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
+//!
+//! Read: `package.json`, `npm-shrinkwrap.json`, `package-lock.json`, `.npmrc`, workspaces' manifests.
+//! Written: the lock, `node_modules`, and the store in the user's cache folder.
+
+pub mod cli;
+pub mod collate;
+pub mod diff;
+pub mod disk;
+pub mod integrity;
+pub mod json;
+pub mod link;
+pub mod lock;
+pub mod manifest;
+pub mod name;
+pub mod npmrc;
+pub mod ops;
+pub mod platforms;
+pub mod registry;
+pub mod report;
+pub mod resolve;
+pub mod scripts;
+pub mod spec;
+pub mod store;
+pub mod target;

@@ -1,0 +1,1 @@
+//! Tree to `node_modules`: a plan, then the work.

@@ -1,0 +1,1 @@
+//! npm's configuration: `.npmrc` files, environment, credentials.

@@ -1,0 +1,1 @@
+//! Routes through several rooms: shrinkwrap, install.

@@ -1,0 +1,1 @@
+//! Which packages of a lock are bound to a platform.

@@ -1,0 +1,1 @@
+//! Packuments and tarball bytes over HTTP or from a folder; the only sockets.

@@ -1,0 +1,1 @@
+//! Manifest and packuments to the ideal tree.

@@ -1,0 +1,1 @@
+//! Lifecycle scripts: which, in what order, with what environment.

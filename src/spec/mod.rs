@@ -1,0 +1,1 @@
+//! What a dependency asks for: range, tag, alias, git, tarball, directory.

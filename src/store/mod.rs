@@ -1,0 +1,1 @@
+//! Tarballs to verified package folders that many projects share.

@@ -1,0 +1,1 @@
+//! os, cpu, libc, Node and npm: does a package run there?
