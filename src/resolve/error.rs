@@ -1,0 +1,185 @@
+//! Why there is no ideal tree, in the user's nouns.
+
+use std::fmt;
+use std::sync::Arc;
+
+use miette::Diagnostic;
+
+use super::overrides::OverrideError;
+use super::package::NotAString;
+use super::workspaces::WorkspaceError;
+use crate::spec::SpecError;
+
+/// Something could not be fetched. Fatal only if a dependency that is not optional needs it.
+#[derive(Debug, Clone)]
+pub struct LoadFailure {
+    /// npm's code: `E404`, `ETARGET`, `ECONNREFUSED`, …
+    pub code: String,
+    pub cause: Arc<dyn Diagnostic + Send + Sync>,
+}
+
+impl LoadFailure {
+    pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self {
+            code: error.code().map(|code| code.to_string()).unwrap_or_default(),
+            cause: Arc::new(error),
+        }
+    }
+}
+
+/// A registry manifest without a version: some proxies make them up.
+#[derive(Debug, Clone, thiserror::Error, Diagnostic)]
+#[error("incomplete manifest for {name}, missing version")]
+#[diagnostic(
+    code(EINCOMPLETEMANIFEST),
+    help("the registry's document for the package is damaged: ask another registry")
+)]
+pub struct IncompleteManifest {
+    pub name: String,
+}
+
+/// Why resolution ended without a tree.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    #[error("{0}")]
+    PeerConflict(Box<PeerConflict>),
+    #[error("{}", failure.cause)]
+    Load {
+        failure: LoadFailure,
+        /// From the project to the package that asked: `a@1 › b@2`.
+        chain: Vec<String>,
+    },
+    #[error("{error}")]
+    Spec {
+        error: SpecError,
+        dependency: String,
+        chain: Vec<String>,
+    },
+    #[error("{error}")]
+    NotAString {
+        #[source]
+        error: NotAString,
+        chain: Vec<String>,
+    },
+    #[error(transparent)]
+    Override(#[from] OverrideError),
+    #[error(transparent)]
+    Workspaces(#[from] WorkspaceError),
+    #[error("{0}")]
+    Platform(Box<Unsupported>),
+    #[error("no stable tree: packages keep displacing each other ({packages})")]
+    Endless { packages: String },
+    #[error("Missing target in lock file: \"{target}\" is referenced by \"{location}\" but does not exist.")]
+    MissingTarget { target: String, location: String },
+    #[error("`{}` in the lock of `{package}` leads out of the package", location)]
+    LocationOutside { location: String, package: String },
+}
+
+/// Two demands on one package that cannot both hold.
+#[derive(Debug, Clone, Default)]
+pub struct PeerConflict {
+    /// npm's two headings: `unable to resolve dependency tree`, `could not resolve`.
+    pub heading: &'static str,
+    /// The package whose dependencies were being placed.
+    pub resolving: String,
+    /// What is there: `react@18.2.0 at node_modules/react`, and who wants it.
+    pub found: Vec<String>,
+    /// The demand that fails: `peer react@"^16" from a@1.0.0`, and the way to it.
+    pub wanted: Vec<String>,
+    /// A change to package.json that would settle it, when one is known.
+    pub advice: Vec<String>,
+}
+
+impl fmt::Display for PeerConflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.heading)?;
+        writeln!(f, "  while resolving: {}", self.resolving)?;
+        if !self.found.is_empty() {
+            writeln!(f, "  found:           {}", self.found.join("\n                   "))?;
+        }
+        write!(f, "  not satisfied:   {}", self.wanted.join("\n                   "))
+    }
+}
+
+/// A required package that does not run here.
+#[derive(Debug, Clone)]
+pub struct Unsupported {
+    /// `EBADPLATFORM` or `EBADENGINE`.
+    pub code: &'static str,
+    pub package: String,
+    pub wanted: String,
+    pub current: String,
+    pub chain: Vec<String>,
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.code == "EBADENGINE" {
+            "engine"
+        } else {
+            "platform"
+        };
+        let Self {
+            package,
+            wanted,
+            current,
+            ..
+        } = self;
+        write!(f, "Unsupported {what} for {package}: wanted {wanted} (current: {current})")
+    }
+}
+
+impl ResolveError {
+    /// npm's code, where npm has one.
+    pub fn code(&self) -> String {
+        let of = |error: &dyn Diagnostic| error.code().map(|code| code.to_string());
+        match self {
+            Self::PeerConflict(_) | Self::Endless { .. } => "ERESOLVE".to_owned(),
+            Self::Load { failure, .. } => failure.code.clone(),
+            Self::Spec { error, .. } => of(error).unwrap_or_default(),
+            Self::NotAString { .. } => String::new(),
+            Self::Override(error) => of(error).unwrap_or_default(),
+            Self::Workspaces(error) => of(error).unwrap_or_default(),
+            Self::Platform(unsupported) => unsupported.code.to_owned(),
+            Self::MissingTarget { .. } => "EMISSINGTARGET".to_owned(),
+            Self::LocationOutside { .. } => "EINVALIDLOCATION".to_owned(),
+        }
+    }
+
+    /// The packages that led here, from the project down.
+    pub fn chain(&self) -> &[String] {
+        match self {
+            Self::Load { chain, .. }
+            | Self::Spec { chain, .. }
+            | Self::NotAString { chain, .. } => chain,
+            Self::Platform(unsupported) => &unsupported.chain,
+            _ => &[],
+        }
+    }
+
+    /// What to do next.
+    pub fn hints(&self) -> Vec<String> {
+        let of = |error: &dyn Diagnostic| error.help().map(|help| help.to_string());
+        let one = |hint: Option<String>| hint.into_iter().collect();
+        match self {
+            Self::PeerConflict(conflict) => conflict.advice.clone(),
+            Self::Load { failure, .. } => one(of(&*failure.cause)),
+            Self::Spec { error, .. } => one(of(error)),
+            Self::NotAString { error, .. } => one(of(error)),
+            Self::Override(error) => one(of(error)),
+            Self::Workspaces(error) => one(of(error)),
+            Self::Platform(_) => vec![
+                "make it an optional dependency, or run with --force to lock it all the same".to_owned(),
+            ],
+            Self::Endless { .. } => vec![
+                "npm never ends on such a tree: pin one of the packages with `overrides`, or use --legacy-peer-deps".to_owned(),
+            ],
+            Self::MissingTarget { .. } => vec![
+                "remove the lock and run `heatseal shrinkwrap` to make a new one".to_owned(),
+            ],
+            Self::LocationOutside { .. } => vec![
+                "the package's own shrinkwrap is hostile or damaged: tell its author, or choose another version".to_owned(),
+            ],
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Loads a candidate and the peers that must go along with it into a virtual root.
+//!
+//! Source: `nodeFromEdge`, `nodeFromSpec` and `loadPeerSet` of npm's `build-ideal-tree.js`.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::error::{IncompleteManifest, LoadFailure, ResolveError};
+use super::explain;
+use super::ideal::Builder;
+use super::names::Name;
+use super::node::{EdgeId, NodeId};
+use super::package::{Kind, Package};
+use super::paths;
+use crate::manifest::{self, Manifest};
+use crate::spec::{Spec, SpecKind};
+
+/// Nodes that the one being placed cannot do without.
+pub type Required = FxHashSet<NodeId>;
+
+impl Builder<'_> {
+    /// The workbench for `id`: a copy of it with the same edges and nothing installed.
+    pub fn virtual_root(&mut self, id: NodeId, reuse: bool) -> NodeId {
+        if reuse && let Some(known) = self.virtual_roots.get(&id) {
+            return *known;
+        }
+        let tree = &mut self.tree;
+        let path = tree.real_path(id).clone();
+        let overrides = tree.node(id).overrides;
+        let bench = self.stand_in(id, &path);
+        let tree = &mut self.tree;
+        tree.node_mut(bench).overrides = overrides;
+        tree.plant(bench, path);
+        tree.load_edges(bench);
+        let links: Vec<(Arc<str>, NodeId)> = tree
+            .node(id)
+            .children
+            .values()
+            .filter(|child| tree.is_link(**child))
+            .filter_map(|child| Some((tree.real_path(*child).clone(), tree.target(*child)?)))
+            .collect();
+        for (path, target) in links {
+            let copy = self.stand_in(target, &path);
+            self.tree.node_mut(copy).path = path;
+            self.tree.set_root(copy, bench);
+            self.tree.load_edges(copy);
+        }
+        self.virtual_roots.insert(id, bench);
+        bench
+    }
+
+    fn stand_in(&mut self, id: NodeId, path: &str) -> NodeId {
+        let package = self.tree.node(id).package.clone();
+        let name = self.tree.intern(&paths::name_from_folder(path));
+        let copy = self.tree.create(name, package);
+        self.tree.node_mut(copy).source = Some(id);
+        copy
+    }
+
+    /// A candidate for `edge` in `bench` (a fresh one of the edge's source if none is given), with
+    /// its peers. A candidate for `second` is preferred when it suits `edge` too.
+    pub fn node_from_edge(
+        &mut self,
+        edge: EdgeId,
+        bench: Option<NodeId>,
+        second: Option<EdgeId>,
+        required: &mut Required,
+    ) -> Result<NodeId, ResolveError> {
+        let from = self.tree.edge(edge).from.unwrap_or(self.tree.root);
+        let bench = match bench {
+            Some(bench) => bench,
+            None => self.virtual_root(from, false),
+        };
+        let name = self.tree.edge(edge).name;
+        let first = self.node_from_spec(name, edge, bench)?;
+        let other = match second {
+            Some(second) if !self.tree.is_valid(second) => {
+                Some(self.node_from_spec(name, second, bench)?)
+            }
+            _ => None,
+        };
+        let node = other.filter(|_| self.tree.is_valid(edge)).unwrap_or(first);
+        self.tree.set_parent(node, bench);
+        let requires = |edge: EdgeId| {
+            let edge = self.tree.edge(edge);
+            edge.kind != Kind::PeerOptional
+                && edge.from.is_some_and(|from| required.contains(&from))
+        };
+        if requires(edge) || second.is_some_and(requires) {
+            required.insert(node);
+        }
+        self.load_peer_set(node, required)?;
+        Ok(node)
+    }
+
+    /// Loads `node`'s unmet peers beside it, and theirs.
+    fn load_peer_set(&mut self, node: NodeId, required: &mut Required) -> Result<(), ResolveError> {
+        let tree = &self.tree;
+        let mut peers: Vec<EdgeId> = tree
+            .out_edges(node)
+            .into_iter()
+            .filter(|edge| tree.edge(*edge).kind.is_peer() && !self.is_met(*edge))
+            .collect();
+        peers.sort_by(|a, b| crate::collate::compare(tree.edge_name(*a), tree.edge_name(*b)));
+        for edge in peers {
+            // A better copy of this node may have taken its place meanwhile.
+            let Some(bench) = self.tree.node(node).parent else {
+                break;
+            };
+            if !self.is_met(edge) && !self.load_peer(node, edge, bench, required)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_met(&self, edge: EdgeId) -> bool {
+        self.tree.edge(edge).to.is_some() && self.tree.is_valid(edge)
+    }
+
+    /// Loads one peer. `false`: `node` lost its place, its other peers do not matter any more.
+    fn load_peer(
+        &mut self,
+        node: NodeId,
+        edge: EdgeId,
+        bench: NodeId,
+        required: &mut Required,
+    ) -> Result<bool, ResolveError> {
+        let bench_edge = self.tree.edge_out(bench, self.tree.edge_key(edge));
+        let source = self.tree.node(bench).source.unwrap_or(bench);
+        let mine = self.tree.is_mine(source);
+        let options = self.options;
+        let tolerated = options.force || !(mine || options.strict_peer_deps);
+        if self.tree.edge(edge).to.is_none() {
+            let Some(bench_edge) = bench_edge else {
+                self.node_from_edge(edge, Some(bench), None, required)?;
+                return Ok(true);
+            };
+            let dep = self.node_from_edge(bench_edge, Some(bench), Some(edge), required)?;
+            if self.tree.is_valid(edge) {
+                return Ok(true);
+            }
+            if tolerated || !required.contains(&dep) {
+                self.tree.edge_mut(edge).peer_conflicted = true;
+                return Ok(true);
+            }
+            if self.tree.node(node).parent.is_none() {
+                return Ok(false);
+            }
+            return Err(explain::peer_set(&self.tree, edge, Some(bench_edge)));
+        }
+        let Some(current) = self.tree.edge(edge).to else {
+            return Ok(true);
+        };
+        let dep = self.node_from_edge(edge, None, None, required)?;
+        if self.tree.can_replace(dep, current, &[]) {
+            self.node_from_edge(edge, Some(bench), None, required)?;
+            return Ok(true);
+        }
+        let from = self.tree.edge(edge).from;
+        if tolerated || !from.is_some_and(|from| required.contains(&from)) {
+            return Ok(true);
+        }
+        Err(explain::peer_set(&self.tree, edge, bench_edge))
+    }
+
+    /// A node in `bench` for what `edge` asks for: a link, a workspace, a package, or a failure.
+    fn node_from_spec(
+        &mut self,
+        name: Name,
+        edge: EdgeId,
+        bench: NodeId,
+    ) -> Result<NodeId, ResolveError> {
+        let from = self.tree.edge(edge).from.unwrap_or(self.tree.root);
+        let text = self.tree.spec_text(edge)?;
+        let id = self.tree.specs.intern(&text);
+        let folder = || self.tree.node(from).path.to_string();
+        let spec = self.tree.specs.parsed(id, folder);
+        let spec = spec.map_err(|error| ResolveError::Spec {
+            error,
+            dependency: self.tree.names.text(name).to_string(),
+            chain: explain::chain(&self.tree, from),
+        })?;
+        let is_workspace = self.tree.workspaces.iter().any(|(known, _)| *known == name);
+        if let SpecKind::Directory { path, .. } = &spec.kind
+            && self.links_directory(edge, bench, is_workspace)
+        {
+            let path: Arc<str> = path.to_string_lossy().into();
+            return self.link_to(name, path, bench);
+        }
+        if is_workspace && let Some(link) = self.workspace_that_satisfies(edge) {
+            return Ok(link);
+        }
+        match self.load(name, &spec, id) {
+            Ok((package, resolved, integrity)) => {
+                if package.version_text().is_empty() && spec.is_registry() {
+                    let name = self.tree.names.text(name).to_string();
+                    let failure = LoadFailure::new(IncompleteManifest { name });
+                    return Ok(self.failure_node(edge, failure, bench));
+                }
+                let node = self.tree.create(name, package);
+                self.tree.set_resolved(node, resolved.as_deref(), "/");
+                self.tree.node_mut(node).integrity = integrity;
+                self.tree.set_parent(node, bench);
+                self.tree.load_edges(node);
+                Ok(node)
+            }
+            Err(Unloaded::Failure(failure)) => Ok(self.failure_node(edge, failure, bench)),
+            Err(Unloaded::Fatal(error)) => Err(error),
+        }
+    }
+
+    /// A directory is linked unless `--install-links` wants a copy of one outside the project.
+    fn links_directory(&self, edge: EdgeId, bench: NodeId, is_workspace: bool) -> bool {
+        let tree = &self.tree;
+        if !tree.rules.install_links {
+            return true;
+        }
+        let node = tree.node(bench);
+        let copied = node.resolved.as_deref().or_else(|| {
+            let source = node.source?;
+            tree.node(source).resolved.as_deref()
+        });
+        if copied.is_some_and(|resolved| resolved.starts_with("file:")) {
+            return false;
+        }
+        let raw = tree.specs.text(tree.edge(edge).raw_spec);
+        let relative = raw.starts_with("file:./") || raw.starts_with("file:../");
+        let inside = relative && {
+            let target = paths::join(tree.real_path(bench), &raw[5..]);
+            let project = tree.real_path(tree.root);
+            target == **project || paths::is_below(&target, project)
+        };
+        is_workspace || inside
+    }
+
+    fn link_to(
+        &mut self,
+        name: Name,
+        path: Arc<str>,
+        bench: NodeId,
+    ) -> Result<NodeId, ResolveError> {
+        let package = self.local_package(&path)?;
+        let link = self.tree.create(name, package.clone());
+        self.tree.make_link(link, path.clone());
+        self.tree.set_parent(link, bench);
+        if self.tree.target(link).is_none() {
+            let target = self.tree.create(name, package);
+            self.tree.node_mut(target).path = path;
+            self.tree.set_root(target, bench);
+            self.tree.load_edges(target);
+        }
+        self.links.insert(link);
+        Ok(link)
+    }
+
+    /// The package in a folder; an empty one when it cannot be read, as for npm.
+    pub fn local_package(&mut self, folder: &str) -> Result<Arc<Package>, ResolveError> {
+        let manifest = manifest::read(folder.as_ref()).map_or_else(
+            |_| Arc::default(),
+            |file| Arc::new(file.manifest),
+        );
+        self.package(&manifest)
+    }
+
+    fn workspace_that_satisfies(&self, edge: EdgeId) -> Option<NodeId> {
+        let tree = &self.tree;
+        let root_edge = tree.edge_out(tree.root, tree.edge_key(edge))?;
+        let link = tree.edge(root_edge).to?;
+        (tree.is_workspace(link) && tree.satisfies(link, edge)).then_some(link)
+    }
+
+    fn failure_node(&mut self, edge: EdgeId, failure: LoadFailure, bench: NodeId) -> NodeId {
+        let name = self.tree.edge(edge).name;
+        let empty = self.tree.empty_package.clone();
+        let node = self.tree.create(name, empty);
+        self.tree.node_mut(node).failure = Some(failure);
+        self.tree.set_parent(node, bench);
+        self.failures.insert(node);
+        node
+    }
+
+    /// The package that `spec` means, asked for once.
+    fn load(
+        &mut self,
+        name: Name,
+        spec: &Spec,
+        id: super::specs::SpecId,
+    ) -> Result<(Arc<Package>, Option<Arc<str>>, Option<Arc<str>>), Unloaded> {
+        // What a path means depends on who asks.
+        let local = matches!(spec.kind, SpecKind::File { .. } | SpecKind::Directory { .. });
+        if !local && let Some(known) = self.loaded.get(&(name, id)) {
+            let fetched = known.clone().map_err(Unloaded::Failure)?;
+            let package = self.package(&fetched.manifest).map_err(Unloaded::Fatal)?;
+            return Ok((package, fetched.resolved, fetched.integrity));
+        }
+        let fetched = self.source.manifest(self.tree.names.text(name), spec);
+        if !local {
+            self.loaded.insert((name, id), fetched.clone());
+        }
+        let fetched = fetched.map_err(Unloaded::Failure)?;
+        let package = self.package(&fetched.manifest).map_err(Unloaded::Fatal)?;
+        Ok((package, fetched.resolved, fetched.integrity))
+    }
+
+    /// The package made of a manifest, made once.
+    pub fn package(&mut self, manifest: &Arc<Manifest>) -> Result<Arc<Package>, ResolveError> {
+        let address = Arc::as_ptr(manifest) as usize;
+        if let Some(known) = self.packages.get(&address) {
+            return Ok(known.clone());
+        }
+        let tree = &mut self.tree;
+        let package = Package::new(manifest.clone(), &mut tree.names, &mut tree.specs)
+            .map(Arc::new)
+            .map_err(|error| ResolveError::NotAString {
+                error,
+                chain: Vec::new(),
+            })?;
+        self.packages.insert(address, package.clone());
+        Ok(package)
+    }
+}
+
+enum Unloaded {
+    Failure(LoadFailure),
+    Fatal(ResolveError),
+}
