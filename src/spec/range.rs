@@ -6,6 +6,7 @@
 
 mod parse;
 mod relate;
+mod subset;
 #[cfg(test)]
 mod tests;
 

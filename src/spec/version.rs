@@ -7,7 +7,7 @@ use semver::{BuildMetadata, Prerelease, Version};
 use super::text::{is_space, trim};
 
 /// JavaScript's largest exact integer: no part of a version may exceed it.
-const MAX_NUMBER: u64 = (1 << 53) - 1;
+pub(super) const MAX_NUMBER: u64 = (1 << 53) - 1;
 /// The longest version node-semver reads, in UTF-16 units.
 const MAX_LENGTH: usize = 256;
 

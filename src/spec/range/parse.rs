@@ -29,6 +29,7 @@ pub(super) fn read(text: &str, mode: Mode, prerelease: Prerelease) -> Option<Alt
             mode,
             prerelease,
             found: Vec::new(),
+            at_edge: false,
         };
         reader.alternative(part).ok()?;
         if reader.found.len() > MAX_PARTS {
@@ -66,6 +67,8 @@ struct Reader {
     mode: Mode,
     prerelease: Prerelease,
     found: Vec<Comparator>,
+    /// Is the part being read the first or the last of its alternative?
+    at_edge: bool,
 }
 
 /// The parts of a partial version as written, empty where there is none.
@@ -113,7 +116,9 @@ impl Reader {
         let text = join_operators(&text);
         let text = join_sign(&text, '~');
         let text = join_sign(&text, '^');
-        for part in text.split(' ') {
+        let mut parts = text.split(' ').enumerate().peekable();
+        while let Some((index, part)) = parts.next() {
+            self.at_edge = index == 0 || parts.peek().is_none();
             match self.part(part) {
                 Err(Flaw::Shape) if self.mode == Mode::Loose => {}
                 other => other?,
@@ -213,7 +218,7 @@ impl Reader {
     fn caret(&mut self, parts: Parts) -> Result<(), Flaw> {
         let precision = parts.precision();
         if precision == 0 {
-            self.found.push(Comparator::ANY);
+            self.wildcard_alone();
             return Ok(());
         }
         self.lower_bound(parts)?;
@@ -228,7 +233,7 @@ impl Reader {
     fn tilde(&mut self, parts: Parts) -> Result<(), Flaw> {
         let precision = parts.precision();
         if precision == 0 {
-            self.found.push(Comparator::ANY);
+            self.wildcard_alone();
             return Ok(());
         }
         self.lower_bound(parts)?;
@@ -243,7 +248,7 @@ impl Reader {
                 Ok(())
             }
             (_, 0) => {
-                self.found.push(Comparator::ANY);
+                self.wildcard_alone();
                 Ok(())
             }
             (Operator::Greater, _) => {
@@ -257,6 +262,13 @@ impl Reader {
                 self.lower_bound(parts)?;
                 self.upper_bound(parts, precision)
             }
+        }
+    }
+
+    /// `*`, which node-semver loses between other parts; it shows where those are forgiven.
+    fn wildcard_alone(&mut self) {
+        if self.at_edge {
+            self.found.push(Comparator::ANY);
         }
     }
 
@@ -310,7 +322,11 @@ impl Reader {
             Prerelease::Include => ">=0.0.0-0",
             Prerelease::Strict => ">=0.0.0",
         };
-        if text.is_empty() || text == everything {
+        if text.is_empty() {
+            self.wildcard_alone();
+            return Ok(());
+        }
+        if text == everything {
             self.found.push(Comparator::ANY);
             return Ok(());
         }
@@ -412,20 +428,26 @@ fn join_operators(text: &str) -> String {
         let spaced = at + usize::from(bytes[at] == b' ');
         let operator_end = bytes.len() - take_operator(&text[spaced..]).1.len();
         let version_start = operator_end + usize::from(bytes.get(operator_end) == Some(&b' '));
-        if let Some(end) = version_end(text, version_start) {
-            joined.push_str(&text[copied..operator_end]);
-            joined.push_str(&text[version_start..end]);
-            (copied, at) = (end, end);
-        } else {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        match version_end(text, version_start) {
+            Ok(end) => {
+                joined.push_str(&text[copied..operator_end]);
+                joined.push_str(&text[version_start..end]);
+                (copied, at) = (end, end);
+            }
+            // No start before the stumbling block gets past it.
+            Err(stopped) => {
+                let next = text[at..].chars().next().map_or(1, char::len_utf8);
+                at = stopped.max(at + next);
+            }
         }
     }
     joined.push_str(&text[copied..]);
     joined
 }
 
-/// Where the longest version or partial version at `start` ends, `v` and `=` in front included.
-fn version_end(text: &str, start: usize) -> Option<usize> {
+/// Where the longest version or partial version at `start` ends, `v` and `=` in front included;
+/// or where there should have been one.
+fn version_end(text: &str, start: usize) -> Result<usize, usize> {
     let bytes = text.as_bytes();
     let part_end = |at: usize| match bytes.get(at)? {
         b'x' | b'X' | b'*' => Some(at + 1),
@@ -437,13 +459,13 @@ fn version_end(text: &str, start: usize) -> Option<usize> {
     };
     let after_dot = |at: usize| (bytes.get(at) == Some(&b'.')).then(|| part_end(at + 1))?;
     let major = text.len() - skip_prefix(&text[start..]).len();
-    let mut end = part_end(major)?;
+    let mut end = part_end(major).ok_or(major)?;
     let Some(minor) = after_dot(end) else {
-        return Some(end);
+        return Ok(end);
     };
     end = minor;
     let Some(patch) = after_dot(end) else {
-        return Some(end);
+        return Ok(end);
     };
     end = patch;
     let numeric = bytes[major..end]
@@ -452,7 +474,7 @@ fn version_end(text: &str, start: usize) -> Option<usize> {
     let hyphen = bytes.get(end) == Some(&b'-');
     let pre_end = identifiers_end(bytes, end);
     // Without a hyphen only whole versions may have a prerelease, and only after other than a digit.
-    Some(if numeric || hyphen { pre_end } else { end })
+    Ok(if numeric || hyphen { pre_end } else { end })
 }
 
 /// `~ 1`, `~> 1` as `~1`, and `^ 1` as `^1`.

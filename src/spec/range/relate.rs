@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use semver::Version;
 
-use super::super::version::compare;
+use super::super::version::{MAX_NUMBER, compare};
 use super::{Comparator, Operator, Prerelease, Range, all_hold};
 
 impl Range {
@@ -92,8 +92,11 @@ impl Comparator {
             Prerelease::Include => comparator.is_nothing(),
             Prerelease::Strict => comparator.operator == Less && comparator.is_zero(),
         };
+        if self.operator == Any {
+            return true;
+        }
         match (self.operator, other.operator) {
-            (Any, _) => return true,
+            // Asked before `*`, which does not allow a prerelease here.
             (Equal, _) => return alone(other, &self.version),
             (_, Any) => return true,
             (_, Equal) => return alone(self, &other.version),
@@ -122,7 +125,7 @@ impl Comparator {
             Operator::Greater => {
                 let mut version = self.version.clone();
                 if version.pre.is_empty() {
-                    version.patch += 1;
+                    version.patch = Some(version.patch + 1).filter(|patch| *patch <= MAX_NUMBER)?;
                 } else {
                     let pre = format!("{}.0", version.pre);
                     version.pre = semver::Prerelease::new(&pre).ok()?;
@@ -159,7 +162,7 @@ impl Side {
     }
 
     /// The farthest and the nearest comparator, seen from the middle towards this side.
-    fn extremes<'a>(self, comparators: &'a [Comparator]) -> Option<(Bound<'a>, Bound<'a>)> {
+    fn extremes(self, comparators: &[Comparator]) -> Option<(Bound<'_>, Bound<'_>)> {
         let mut bounds = comparators.iter().map(|comparator| {
             let operator = match comparator.operator {
                 Operator::Any => Operator::GreaterEqual,
