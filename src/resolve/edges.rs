@@ -93,7 +93,7 @@ impl Tree {
     }
 
     /// A package that changed on disk takes the place of the one a node was made with.
-    pub fn set_package(&mut self, id: NodeId, package: Arc<Package>) {
+    pub fn set_package(&mut self, id: NodeId, package: &Arc<Package>) {
         for edge in self.out_edges(id) {
             self.detach_edge(edge);
         }
@@ -475,9 +475,8 @@ impl Tree {
 
     /// `resolved` as npm keeps it in memory: git addresses in one form, files absolute.
     pub fn set_resolved(&mut self, id: NodeId, resolved: Option<&str>, from: &str) {
-        let plain = |text: &str| {
-            (text.starts_with("https://") || text.starts_with("http://")) && text.ends_with(".tgz")
-        };
+        // What a registry's tarballs look like; nothing else has to be taken apart.
+        let plain = |text: &str| text.starts_with("http") && text.contains("/-/");
         let resolved = resolved.map(|text| {
             if plain(text) {
                 return text.into();
@@ -536,6 +535,12 @@ impl Tree {
             from.and_then(|from| self.find_bundler(from, visited)) == Some(parent)
         });
         hoisted.then_some(parent)
+    }
+
+    /// Is the edge's spec one that a registry answers?
+    pub fn asks_registry(&self, id: EdgeId) -> bool {
+        let text = self.spec_text(id).unwrap_or_default();
+        Spec::parse(self.edge_name(id), &text, "/".as_ref()).is_ok_and(|spec| spec.is_registry())
     }
 
     /// The key under which an edge's name is looked up.

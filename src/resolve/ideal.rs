@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
             match self.source.manifest(&name, &spec) {
                 Ok(fetched) => {
                     let package = self.package(&fetched.manifest)?;
-                    self.tree.set_package(id, package);
+                    self.tree.set_package(id, &package);
                 }
                 Err(failure) => self.warnings.push((
                     "old lockfile",

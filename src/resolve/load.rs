@@ -164,7 +164,7 @@ fn entry_link(
             && file.document.is_some()
         {
             let package = new_package(tree, Arc::new(file.manifest))?;
-            tree.set_package(target, package);
+            tree.set_package(target, &package);
         }
     }
     Ok(())

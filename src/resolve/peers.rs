@@ -82,12 +82,12 @@ impl Builder<'_> {
         };
         let node = other.filter(|_| self.tree.is_valid(edge)).unwrap_or(first);
         self.tree.set_parent(node, bench);
-        let requires = |edge: EdgeId| {
+        let counts = |edge: EdgeId| {
             let edge = self.tree.edge(edge);
             edge.kind != Kind::PeerOptional
                 && edge.from.is_some_and(|from| required.contains(&from))
         };
-        if requires(edge) || second.is_some_and(requires) {
+        if counts(edge) || second.is_some_and(counts) {
             required.insert(node);
         }
         self.load_peer_set(node, required)?;
@@ -287,7 +287,7 @@ impl Builder<'_> {
         name: Name,
         spec: &Spec,
         id: super::specs::SpecId,
-    ) -> Result<(Arc<Package>, Option<Arc<str>>, Option<Arc<str>>), Unloaded> {
+    ) -> Result<Loaded, Unloaded> {
         // What a path means depends on who asks.
         let local = matches!(spec.kind, SpecKind::File { .. } | SpecKind::Directory { .. });
         if !local && let Some(known) = self.loaded.get(&(name, id)) {
@@ -321,6 +321,9 @@ impl Builder<'_> {
         Ok(package)
     }
 }
+
+/// A package with its `resolved` and `integrity`.
+type Loaded = (Arc<Package>, Option<Arc<str>>, Option<Arc<str>>);
 
 enum Unloaded {
     Failure(LoadFailure),

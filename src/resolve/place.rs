@@ -270,13 +270,12 @@ impl Placements {
             link
         });
         let key = tree.edge_key(self.list[index].edge);
-        match tree.child(target, key) {
-            Some(old) => self.put_over(tree, index, placed, old, target),
-            None => {
-                tree.set_parent(placed, target);
-                tree.give_target(placed, dep);
-                tree.load_edges(placed);
-            }
+        if let Some(old) = tree.child(target, key) {
+            self.put_over(tree, index, placed, old, target);
+        } else {
+            tree.set_parent(placed, target);
+            tree.give_target(placed, dep);
+            tree.load_edges(placed);
         }
         placed
     }
@@ -291,7 +290,7 @@ impl Placements {
     ) {
         let dep = self.list[index].dep;
         let lost = Self::deps_lost(tree, placed, old);
-        let (prune_sets, conflicts) = self.unsettled_peer_sets(tree, placed, old, target);
+        let (prune_sets, conflicts) = Self::unsettled_peer_sets(tree, placed, old, target);
         for edge in conflicts {
             self.warn(tree, edge, dep);
         }
@@ -329,7 +328,6 @@ impl Placements {
     /// Peer sets at this level that the new node breaks: those that can nest deeper are to be
     /// placed anew; the edges into the others are conflicts that stand.
     fn unsettled_peer_sets(
-        &self,
         tree: &Tree,
         placed: NodeId,
         old: NodeId,

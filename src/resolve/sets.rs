@@ -249,7 +249,7 @@ impl Tree {
     pub fn was_overridden(&self, id: NodeId) -> bool {
         let node = self.node(id);
         let rule = node.overrides.and_then(|rule| self.overrides.target(rule));
-        if !rule.is_some_and(|rule| rule.name == node.name) {
+        if rule.is_none_or(|rule| rule.name != node.name) {
             return false;
         }
         node.edges_in.iter().any(|edge| {

@@ -270,7 +270,7 @@ impl Tree {
         let path = paths::child(&self.node(parent).path, self.name_text(id));
         self.leave_parents(id);
         if *path != *self.node(id).path {
-            self.change_path(id, path.into());
+            self.change_path(id, &path.into());
         }
         self.set_root(id, self.node(parent).root);
     }
@@ -298,7 +298,7 @@ impl Tree {
     }
 
     /// Moves `id` and everything below it to `path` within its tree.
-    fn change_path(&mut self, id: NodeId, path: Arc<str>) {
+    fn change_path(&mut self, id: NodeId, path: &Arc<str>) {
         self.delist(id);
         let old = std::mem::replace(&mut self.node_mut(id).path, path.clone());
         if !self.is_link(id) {
@@ -310,12 +310,12 @@ impl Tree {
         }
         for child in self.node(id).fs_children.clone() {
             let below = self.node(child).path[old.len()..].to_owned();
-            self.change_path(child, format!("{path}{below}").into());
+            self.change_path(child, &format!("{path}{below}").into());
         }
         let children: Vec<NodeId> = self.node(id).children.values().copied().collect();
         for child in children {
-            let path = paths::child(&path, self.name_text(child));
-            self.change_path(child, path.into());
+            let path = paths::child(path, self.name_text(child));
+            self.change_path(child, &path.into());
         }
         self.enlist(id);
     }
@@ -356,7 +356,7 @@ impl Tree {
         node.location = location.clone();
         let roster = self.rosters.entry(root).or_default();
         roster.count += 1;
-        let known = roster.by_location.get(&location).is_some();
+        let known = roster.by_location.contains_key(&location);
         if !known {
             roster.by_location.insert(location, (roster.count, id));
             roster.by_name.entry(node.name).or_default().push(id);
@@ -542,7 +542,7 @@ impl Tree {
         }
         let links = self.rosters.get(&root).map(|roster| roster.links.clone());
         for link in links.unwrap_or_default() {
-            if *self.real_path(link) == *real_path {
+            if *self.real_path(link) == real_path {
                 self.connect(link, id);
             }
         }

@@ -204,7 +204,7 @@ fn folders_below(top: &Path, deepest: usize) -> Vec<String> {
             }
             let Ok(kind) = entry.file_type() else { continue };
             let path = entry.path();
-            if !kind.is_dir() && !(kind.is_symlink() && path.is_dir()) {
+            if !(kind.is_dir() || kind.is_symlink() && path.is_dir()) {
                 continue;
             }
             let name = format!("{prefix}{name}");
