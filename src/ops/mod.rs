@@ -1,1 +1,10 @@
-//! Routes through several rooms: shrinkwrap, install.
+//! Routes through several rooms: shrinkwrap, install, diff.
+
+mod install;
+mod session;
+mod shrinkwrap;
+mod source;
+
+pub use install::{InstallError, InstallOutcome, InstallRequest, install};
+pub use session::{Session, SessionError};
+pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};
