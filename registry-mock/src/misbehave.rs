@@ -19,8 +19,8 @@ use crate::wire::{Body, Control};
 
 /// How many bytes of an answer come slowly when its headers do.
 const SLOW_BYTES: u64 = 64;
-/// Long enough for what was sent before a reset to be read.
-const BEFORE_RESET: Duration = Duration::from_millis(50);
+/// Long enough for what was sent before a bad end to leave.
+const BEFORE_END: Duration = Duration::from_millis(50);
 const PIECE: usize = 64 * 1024;
 const PAGE: &str =
     "<!DOCTYPE html>\n<title>Welcome</title>\n<p>Please sign in to use this network.\n";
@@ -96,7 +96,7 @@ fn spoil_once(fault: &Fault, victim: &Victim, answer: Response<Body>) -> Respons
             let half = bytes.slice(..bytes.len() / 2);
             Body::fed(async move |pieces| {
                 let _ = pieces.send(half).await;
-                sleep(BEFORE_RESET).await;
+                sleep(BEFORE_END).await;
                 control.reset();
                 // The connection goes before the body can end.
                 pieces.closed().await;
@@ -111,9 +111,12 @@ fn spoil_once(fault: &Fault, victim: &Victim, answer: Response<Body>) -> Respons
 }
 
 /// A body whose length hyper does not know, so that it believes the header.
+///
+/// Its end comes late, because at a wrong end hyper drops what it has not sent yet.
 fn one_piece(bytes: Bytes) -> Body {
     Body::fed(async move |pieces| {
         let _ = pieces.send(bytes).await;
+        sleep(BEFORE_END).await;
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use registry_mock::Server;
 use serde_json::Value;
@@ -36,8 +37,12 @@ impl Answer {
 impl Client {
     pub fn new(server: &Server) -> Self {
         let address = server.url().strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        // A test that waits for what never comes should say so.
+        let patience = Some(Duration::from_secs(10));
+        stream.set_read_timeout(patience).unwrap();
         Self {
-            stream: BufReader::new(TcpStream::connect(address).unwrap()),
+            stream: BufReader::new(stream),
         }
     }
 

@@ -13,7 +13,7 @@ const TARBALL: &str = "/a/-/a-1.1.0.tgz";
 fn tarball_with(fault: Fault) -> Answer {
     let mock = Mock::new();
     mock.server.add_fault(Rule::new(fault).on(Kind::Tarball));
-    Client::new(&mock.server).get(TARBALL, &[])
+    Client::new(&mock.server).get(TARBALL, &[("connection", "close")])
 }
 
 fn honest_tarball() -> Vec<u8> {
