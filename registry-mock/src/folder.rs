@@ -102,7 +102,9 @@ impl Document {
     }
 }
 
-type Key = (PathBuf, SystemTime, Form);
+/// A file as it was when a document was prepared from it: time of its last change, and bytes.
+pub type Stamp = (SystemTime, u64);
+type Key = (PathBuf, Stamp, Form);
 
 /// A registry folder being served, with the documents prepared so far.
 #[derive(Debug)]
@@ -128,10 +130,10 @@ impl Folder {
 
     /// The packument of `name`, or `None` when the folder has none. Blocks on the disk.
     pub fn packument(&self, name: &str, form: Form) -> Result<Option<Arc<Document>>, MockError> {
-        let Some((path, modified)) = find_packument(&self.root, name)? else {
+        let Some((path, stamp)) = find_packument(&self.root, name)? else {
             return Ok(None);
         };
-        let key = (path, modified, form);
+        let key = (path, stamp, form);
         let prepared = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(document) = prepared().get(&key) {
             return Ok(Some(document.clone()));
@@ -159,12 +161,14 @@ impl Folder {
     }
 }
 
-/// The packument's file, compressed or not, and when it was last written.
-pub fn find_packument(root: &Path, name: &str) -> Result<Option<(PathBuf, SystemTime)>, MockError> {
+/// The packument's file, compressed or not, and its stamp.
+pub fn find_packument(root: &Path, name: &str) -> Result<Option<(PathBuf, Stamp)>, MockError> {
     let plain = packument_path(root, name);
     for path in [plain.clone(), plain.with_extension("json.gz")] {
-        match fs::metadata(&path).and_then(|metadata| metadata.modified()) {
-            Ok(modified) => return Ok(Some((path, modified))),
+        let stamp =
+            fs::metadata(&path).and_then(|metadata| Ok((metadata.modified()?, metadata.len())));
+        match stamp {
+            Ok(stamp) => return Ok(Some((path, stamp))),
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(MockError::at("read", &path)(error)),
         }

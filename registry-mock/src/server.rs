@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::MockError;
 use crate::answer::{self, Asked, Source};
-use crate::fault::{Rule, Schedule};
+use crate::fault::{Fault, Rule, Schedule};
 use crate::folder::Folder;
 use crate::misbehave::{self, Victim};
 use crate::record::Upstream;
@@ -222,6 +222,15 @@ impl Shared {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts a request on record, and says what goes wrong with it.
+    fn note(&self, request: Request) -> Vec<Fault> {
+        // Held for both, so that faults count requests in the order on record.
+        let mut requests = self.requests();
+        let faults = self.schedule.faults(request.kind, &request.path);
+        requests.push(request);
+        faults
+    }
+
     /// Counts by kind of path, and the connections they came over.
     fn stats(&self) -> String {
         let mut counts: BTreeMap<&str, u64> = Kind::ALL
@@ -287,52 +296,57 @@ async fn respond(
     request: hyper::Request<Incoming>,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let path = head
-        .uri
-        .path_and_query()
-        .map_or_else(|| "/".to_owned(), ToString::to_string);
     let route = route::parse(head.uri.path());
-    let kind = route.kind();
-    if kind == Kind::Stats {
+    if route.kind() == Kind::Stats {
         return answer::json(StatusCode::OK, shared.stats());
     }
+    // A body that breaks off is the client's affair; what it asked for is in the head.
     let body = body.collect().await.map(|body| body.to_bytes().to_vec());
-    let faults = {
-        // One lock for both, so that the order on record is the order that faults count in.
-        let mut requests = shared.requests();
-        requests.push(Request {
-            kind,
-            method: head.method.to_string(),
-            path: path.clone(),
-            headers: header_list(&head.headers),
-            body: body.unwrap_or_default(),
-            protocol: format!("{:?}", head.version),
-            connection,
-        });
-        shared.schedule.faults(kind, &path)
+    let request = Request {
+        kind: route.kind(),
+        method: head.method.to_string(),
+        path: head
+            .uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned(),
+        headers: header_list(&head.headers),
+        body: body.unwrap_or_default(),
+        protocol: format!("{:?}", head.version),
+        connection,
     };
     let victim = Victim {
-        kind,
-        path,
+        kind: request.kind,
+        path: request.path.clone(),
         control,
     };
-    if misbehave::before(&faults, &victim).await {
-        // The connection's task is dropped while it waits here.
-        std::future::pending::<()>().await;
-    }
-    if let Some(mut instead) = misbehave::instead(&faults, &victim) {
-        if head.method == Method::HEAD {
-            *instead.body_mut() = Body::empty();
-        }
-        return instead;
-    }
+    let faults = shared.note(request);
     let asked = Asked {
         method: &head.method,
         route: &route,
         headers: &head.headers,
     };
-    let honest = answer::answer(&shared.source, &asked).await;
-    misbehave::spoil(&faults, &victim, honest)
+    respond_with(&faults, &victim, &shared.source, &asked).await
+}
+
+async fn respond_with(
+    faults: &[Fault],
+    victim: &Victim,
+    source: &Source,
+    asked: &Asked<'_>,
+) -> Response<Body> {
+    if misbehave::before(faults, victim).await {
+        // The connection's task is dropped while it waits here.
+        std::future::pending::<()>().await;
+    }
+    if let Some(mut instead) = misbehave::instead(faults, victim) {
+        if *asked.method == Method::HEAD {
+            *instead.body_mut() = Body::empty();
+        }
+        return instead;
+    }
+    let honest = answer::answer(source, asked).await;
+    misbehave::spoil(faults, victim, honest)
 }
 
 fn header_list(headers: &HeaderMap) -> Vec<(String, String)> {

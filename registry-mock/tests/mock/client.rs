@@ -1,5 +1,6 @@
 //! A client small enough to see every byte: HTTP/1.1 over one connection.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl Client {
     ) -> io::Result<Answer> {
         let mut text = format!("{method} {path} HTTP/1.1\r\nhost: mock\r\n");
         for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(text, "{name}: {value}\r\n");
         }
         text.push_str("\r\n");
         self.stream.get_mut().write_all(text.as_bytes())?;
