@@ -1,6 +1,6 @@
 //! Packuments on disk, read in place: one file for each registry and name.
 //!
-//! A file is a head (who, ETag, age, dist-tags, version texts, one row per version, the order of
+//! A file is a head (who, `ETag`, age, dist-tags, version texts, one row per version, the order of
 //! versions) and a body (records of fields, and the texts they point to, equal ones stored once).
 //! The head has a checksum; each row has one for its record and texts. Numbers are little-endian.
 //! A damaged file, another format, another registry or name: a miss, never an error.
@@ -194,6 +194,18 @@ impl Cached {
         part().unwrap_or_default()
     }
 
+    /// The last version with this text.
+    pub fn find(&self, text: &str) -> Option<usize> {
+        let rows = self.map.get(self.rows..self.rows + self.versions * ROW)?;
+        rows.chunks_exact(ROW).rposition(|row| {
+            u32_at(row, 4) == Some(text.len() as u32)
+                && u32_at(row, 0).is_some_and(|start| {
+                    let start = start as usize;
+                    self.map.get(start..start + text.len()) == Some(text.as_bytes())
+                })
+        })
+    }
+
     pub fn version(&self, index: usize) -> Option<Version> {
         let row = self.row(index);
         match u32_at(row, 20)? {
@@ -321,14 +333,13 @@ fn encode(packument: &Packument, meta: &Meta, registry: &str) -> Option<Vec<u8>>
         for (field, span) in &fields {
             let text = json.bytes.get(span.clone())?;
             let length = u32::try_from(text.len()).ok().filter(|n| *n < 1 << 24)?;
-            let at = match known.get(text) {
-                Some(at) => *at,
-                None => {
-                    let at = u32::try_from(out.len()).ok()?;
-                    out.extend_from_slice(text);
-                    known.insert(text, at);
-                    at
-                }
+            let at = if let Some(at) = known.get(text) {
+                *at
+            } else {
+                let at = u32::try_from(out.len()).ok()?;
+                out.extend_from_slice(text);
+                known.insert(text, at);
+                at
             };
             record.extend_from_slice(&at.to_le_bytes());
             record.extend_from_slice(&(length << 8 | u32::from(*field)).to_le_bytes());

@@ -52,7 +52,7 @@ impl Clients {
     }
 
     /// The client for `url`. Plain http never pays for reading the system's authorities.
-    pub fn get(&self, url: &Url, pair: KeyPair) -> Result<Client, RegistryError> {
+    pub fn get(&self, url: &Url, pair: &KeyPair) -> Result<Client, RegistryError> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         match url.scheme() {
             "http" => {
@@ -65,14 +65,14 @@ impl Clients {
             "https" => {
                 made.turn += 1;
                 let turn = made.turn;
-                if !made.tls.contains_key(&pair) {
-                    let clients = (0..TLS_CLIENTS).map(|_| self.secure(&pair));
+                if !made.tls.contains_key(pair) {
+                    let clients = (0..TLS_CLIENTS).map(|_| self.secure(pair));
                     let clients = clients.collect::<Result<Vec<_>, _>>()?;
                     made.tls.insert(pair.clone(), clients);
                 }
                 let client = made
                     .tls
-                    .get(&pair)
+                    .get(pair)
                     .and_then(|all| all.get(turn % TLS_CLIENTS));
                 client.cloned().ok_or_else(|| scheme(url))
             }

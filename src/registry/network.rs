@@ -42,7 +42,7 @@ pub(super) struct Request {
 }
 
 pub(super) enum Kind {
-    /// `name`, and the ETag of what is known already.
+    /// `name`, and the `ETag` of what is known already.
     Packument { name: Arc<str>, etag: String },
     /// `name` only for messages.
     Tarball { name: Arc<str> },
@@ -249,7 +249,7 @@ impl Fetcher {
             .then(|| self.config.credentials(url, request.scope.as_deref()))
             .flatten();
         let certificate = credentials.as_ref().and_then(|own| own.certificate.clone());
-        let client: Client = self.clients.get(url, certificate)?;
+        let client: Client = self.clients.get(url, &certificate)?;
         let mut headers = headers(&request.kind);
         if let Some(secret) = credentials.and_then(|own| own.authorization) {
             let mut value =
@@ -438,6 +438,10 @@ fn age(headers: &HeaderMap) -> (u32, bool) {
     (max_age, may_store)
 }
 
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// Seconds, or a date such as `Wed, 21 Oct 2015 07:28:00 GMT`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let told = text(headers, &RETRY_AFTER);
@@ -446,9 +450,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let mut parts = told.split(' ').skip(1);
     let (day, month, year, clock) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
     let then = parse_date(&format!("{year}-{month:02}-{day:0>2}T{clock}Z"))?;
     let now = i64::try_from(super::cache::now()).ok()? * 1000;

@@ -20,12 +20,15 @@ use crate::spec::{Mode, compare, parse_version};
 /// document's order.
 pub struct Packument {
     name: Arc<str>,
-    tags: Vec<(Box<str>, Box<str>)>,
+    tags: Tags,
     pub(super) body: Body,
     restricted: Option<Restricted>,
     manifests: Mutex<FxHashMap<u32, Result<Arc<Manifest>, PickError>>>,
     pub(super) picks: Mutex<FxHashMap<Box<str>, Result<u32, PickError>>>,
 }
+
+/// Dist-tags and the versions they point to.
+type Tags = Vec<(Box<str>, Box<str>)>;
 
 /// Where the versions are.
 pub(super) enum Body {
@@ -64,9 +67,8 @@ pub(super) enum Flaw {
 impl Packument {
     /// Indexes the document `bytes` of `name`. Manifests inside are not parsed yet.
     pub(super) fn from_json(name: &Arc<str>, bytes: Vec<u8>) -> Result<Self, Flaw> {
-        let parts = match Parts::find(&bytes) {
-            Some(parts) => parts,
-            None => return Err(Flaw::Malformed(why_not_json(&bytes))),
+        let Some(parts) = Parts::find(&bytes) else {
+            return Err(Flaw::Malformed(why_not_json(&bytes)));
         };
         let text =
             |span: &Range<usize>| serde_json::from_slice::<String>(&bytes[span.clone()]).ok();
@@ -98,12 +100,7 @@ impl Packument {
         Self::new(name, tags, Body::Cached(cached), None)
     }
 
-    fn new(
-        name: &Arc<str>,
-        tags: Vec<(Box<str>, Box<str>)>,
-        body: Body,
-        restricted: Option<Restricted>,
-    ) -> Self {
+    fn new(name: &Arc<str>, tags: Tags, body: Body, restricted: Option<Restricted>) -> Self {
         Self {
             name: name.clone(),
             tags,
@@ -158,9 +155,13 @@ impl Packument {
 
     /// The index of a version, written exactly so; the last of two equal ones, as in JavaScript.
     pub fn find(&self, text: &str) -> Option<usize> {
-        (0..self.len())
-            .rev()
-            .find(|index| self.version_text(*index) == text)
+        match &self.body {
+            Body::Json(json) => json
+                .versions
+                .iter()
+                .rposition(|(known, _)| **known == *text),
+            Body::Cached(cached) => cached.find(text),
+        }
     }
 
     /// A version, parsed loosely.
@@ -373,7 +374,7 @@ impl Parts {
     }
 }
 
-fn tags(text: &[u8]) -> Result<Vec<(Box<str>, Box<str>)>, serde_json::Error> {
+fn tags(text: &[u8]) -> Result<Tags, serde_json::Error> {
     let tags: serde_json::Map<String, Value> = serde_json::from_slice(text)?;
     let pair = |(tag, version): (String, Value)| Some((tag.into(), version.as_str()?.into()));
     Ok(tags.into_iter().filter_map(pair).collect())

@@ -55,6 +55,7 @@ impl<'a> Members<'a> {
 
     /// The next key, and the offset where its value starts; `Some(None)` at the end, `None` when
     /// the text is not JSON. The value is then passed with [`Self::pass`] or [`Self::resume`].
+    #[allow(clippy::option_option)] // the outer one is for `?`: the text is not JSON
     pub fn next_key(&mut self) -> Option<Option<(&'a [u8], usize)>> {
         self.at = blanks(self.bytes, self.at);
         match self.bytes.get(self.at)? {
@@ -91,6 +92,7 @@ impl<'a> Members<'a> {
     }
 
     /// The next member, its value skipped.
+    #[allow(clippy::option_option)]
     pub fn next_member(&mut self) -> Option<Option<Member<'a>>> {
         let Some((key, _)) = self.next_key()? else {
             return Some(None);
@@ -220,6 +222,9 @@ fn padded(rest: &[u8]) -> [u8; BLOCK] {
     block
 }
 
+/// Every other bit, from the first.
+const EVEN: u64 = 0x5555_5555_5555_5555;
+
 /// Bytes that a backslash before them takes away; `carry` reaches into the next block.
 #[inline(always)]
 #[allow(clippy::inline_always)]
@@ -227,7 +232,6 @@ fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     if backslash == 0 {
         return std::mem::take(carry);
     }
-    const EVEN: u64 = 0x5555_5555_5555_5555;
     let backslash = backslash & !*carry;
     let follows = backslash << 1 | *carry;
     let odd_starts = backslash & !EVEN & !follows;
@@ -265,6 +269,7 @@ impl Classify for Scalar {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::inline_always, clippy::cast_ptr_alignment)] // as above; and the loads are unaligned ones
 mod x86 {
     //! The same for x86-64. `b | 0x20` makes `[` and `{` one byte, and `]` and `}` another.
 

@@ -245,7 +245,7 @@ impl Shared {
         attempt: u32,
         answer: Result<Response, RegistryError>,
     ) {
-        let Origin::Http { registry, shelf } = &**origin else {
+        let Origin::Http { registry, .. } = &**origin else {
             return;
         };
         let url = packument_url(registry, &slot.name);
@@ -288,7 +288,6 @@ impl Shared {
             };
             *lock(&slot.meta) = Some((origin.clone(), meta));
         }
-        let _ = shelf;
         self.fill(slot, packument, bytes);
     }
 

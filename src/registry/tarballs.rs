@@ -174,13 +174,14 @@ fn group(
         match locate(shared, &request) {
             Err(error) => state.arrived.push_back((request.key, Err(error))),
             Ok(Place::File(path)) => state.local.push_back((request.key, name, path)),
-            Ok(Place::Url(url)) => match places.get(url.as_str()) {
-                Some(place) => wanted[*place].1.push(request.key),
-                None => {
+            Ok(Place::Url(url)) => {
+                if let Some(place) = places.get(url.as_str()) {
+                    wanted[*place].1.push(request.key);
+                } else {
                     places.insert(url.to_string(), wanted.len());
                     wanted.push((Wanted { name, url }, vec![request.key]));
                 }
-            },
+            }
         }
     }
     wanted
