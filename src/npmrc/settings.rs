@@ -165,6 +165,7 @@ impl Config {
         self.flag("strict-ssl").unwrap_or(true)
     }
 
+    #[allow(clippy::cast_sign_loss)] // every number is clamped first
     pub fn fetching(&self) -> Fetching {
         let milliseconds = |key: &str| {
             let number = self.number(key)?;
