@@ -6,6 +6,7 @@
 #![allow(clippy::result_large_err)] // a failure is made once in a run, at its end
 
 mod args;
+mod bound;
 mod diff;
 mod errors;
 mod install;

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::args::Shrinkwrap;
 use super::errors::{Failure, exit};
 use super::paint::packages;
-use super::{Context, interrupt, settings, shown_path, tables};
+use super::{Context, bound, interrupt, settings, shown_path, tables};
 use crate::diff::{self, Diff, Environment, environments};
 use crate::lock::Lock;
 use crate::ops::{self, ShrinkwrapOutcome};
+use crate::platforms;
 
 pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
     let session = settings::session(&context.global, &args.runtime, &args.npm, &context.renderer)?;
@@ -28,6 +29,9 @@ pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
         context.print_json(&document(&outcome, changes.as_ref(), context));
     } else if only_compares && let Some(changes) = &changes {
         context.print(&tables::changes(&changes.diff, context.paint));
+    }
+    if !args.check {
+        tell_bound(&outcome.lock, context);
     }
     close(args, &outcome, context);
     Ok(if args.check && outcome.changed {
@@ -86,6 +90,17 @@ fn locked(lock: &Lock) -> usize {
         .iter()
         .filter(|(location, entry)| !location.is_empty() && !entry.contains_key("link"))
         .count()
+}
+
+/// The packages that somebody should look at before deploying to another platform.
+fn tell_bound(lock: &Lock, context: &Context) {
+    if context.global.quiet {
+        return;
+    }
+    let findings = platforms::findings(lock, &platforms::default_targets());
+    for line in bound::lines(&findings, context.renderer.paint) {
+        context.renderer.say(&line);
+    }
 }
 
 fn close(args: &Shrinkwrap, outcome: &ShrinkwrapOutcome, context: &Context) {

@@ -1,0 +1,190 @@
+//! `heatseal install` and `heatseal ci`: trees on disk, and what a failure leaves behind.
+
+use std::fs;
+
+use registry_mock::Registry;
+use serde_json::json;
+
+use crate::context::Context;
+
+const LOCK: &str = "npm-shrinkwrap.json";
+
+fn wants_a() -> Context {
+    Context::with(&json!({
+        "name": "p",
+        "version": "1.0.0",
+        "dependencies": {"a": "^1.0.0"},
+        "devDependencies": {"d": "^2.0.0"},
+    }))
+}
+
+#[test]
+fn install_locks_and_installs_and_then_has_nothing_to_do() {
+    let context = wants_a();
+    context
+        .run(&["install"])
+        .exits(0)
+        .says(&["installed 3 packages in ", "3 fetched"]);
+    assert_eq!(
+        context.read("node_modules/a/index.js"),
+        "module.exports = 'a 1.1.0'\n"
+    );
+    assert!(context.has("node_modules/.bin/b"));
+    assert!(context.has(LOCK));
+    let time = context.modified("node_modules/a/index.js");
+    context
+        .run(&["install"])
+        .exits(0)
+        .says(&["node_modules is up to date: 3 packages"]);
+    assert_eq!(context.modified("node_modules/a/index.js"), time);
+}
+
+#[test]
+fn ci_without_a_lock_exits_3_and_touches_nothing() {
+    let context = wants_a();
+    let before = context.listing();
+    for verb in [&["ci"][..], &["install", "--frozen"]] {
+        context
+            .run(verb)
+            .exits(3)
+            .says(&["error[", "hint: run `heatseal shrinkwrap`"]);
+    }
+    assert_eq!(context.listing(), before);
+}
+
+#[test]
+fn ci_with_a_lock_that_disagrees_exits_3_and_keeps_the_tree() {
+    let context = wants_a();
+    context.run(&["install"]).exits(0);
+    let lock = context.read(LOCK);
+    context.put("package.json", r#"{"name": "p", "version": "1.0.0", "dependencies": {"a": "^1.0.0", "d": "^2.0.0", "scripted": "1"}}"#);
+    context
+        .run(&["ci"])
+        .exits(3)
+        .says(&["error[EUSAGE]:", "disagree", "scripted"]);
+    assert_eq!(context.read(LOCK), lock);
+    assert!(context.has("node_modules/a/index.js"));
+}
+
+#[test]
+fn ci_installs_what_the_lock_says_and_leaves_the_lock_alone() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    let time = context.modified(LOCK);
+    context.run(&["ci"]).exits(0);
+    assert!(context.has("node_modules/a/package.json"));
+    assert!(context.has("node_modules/.package-lock.json"));
+    assert_eq!(context.modified(LOCK), time);
+}
+
+#[test]
+fn development_dependencies_stay_out_where_they_are_omitted() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    for (args, env) in [
+        (&["ci", "--omit=dev"][..], &[][..]),
+        (&["ci", "--production"], &[]),
+        (&["ci"], &[("NODE_ENV", "production")]),
+    ] {
+        context.run_with(args, env).exits(0);
+        assert!(context.has("node_modules/a"), "{args:?}");
+        assert!(!context.has("node_modules/d"), "{args:?}");
+    }
+    context
+        .run_with(&["ci", "--include=dev"], &[("NODE_ENV", "production")])
+        .exits(0);
+    assert!(context.has("node_modules/d"));
+}
+
+#[test]
+fn what_is_in_the_store_needs_no_registry() {
+    let context = wants_a();
+    context.run(&["install"]).exits(0);
+    fs::remove_dir_all(context.project().join("node_modules")).unwrap();
+    fs::remove_dir_all(context.path("registry")).unwrap();
+    context.run(&["ci", "--offline"]).exits(0);
+    assert!(context.has("node_modules/a/index.js"));
+}
+
+#[test]
+fn a_tampered_tarball_exits_4_and_keeps_the_former_tree() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"a": "1.0.0"}}));
+    context.run(&["install"]).exits(0);
+    context.put("package.json", r#"{"name": "p", "dependencies": {"a": "1.1.0"}}"#);
+    context.run(&["shrinkwrap"]).exits(0);
+    let tampered = Registry::new()
+        .package("a", "1.1.0")
+        .file("index.js", "evil()\n", 0o644);
+    context.serve(&tampered);
+    context
+        .run(&["ci"])
+        .exits(4)
+        .says(&["error[EINTEGRITY]:", "a@1.1.0"]);
+    assert_eq!(
+        context.read("node_modules/a/index.js"),
+        "module.exports = 'a 1.0.0'\n"
+    );
+    assert_eq!(
+        context.listing(),
+        ["node_modules", LOCK, "package.json"]
+    );
+}
+
+#[test]
+fn an_entry_without_integrity_is_refused_unless_that_is_accepted() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    let mut lock: serde_json::Value = serde_json::from_str(&context.read(LOCK)).unwrap();
+    let entry = lock["packages"]["node_modules/a"].as_object_mut().unwrap();
+    entry.shift_remove("integrity");
+    context.put(LOCK, &format!("{lock:#}\n"));
+    context
+        .run(&["ci"])
+        .exits(4)
+        .says(&["error[EINTEGRITY]:", "--allow-missing-integrity"]);
+    assert!(!context.has("node_modules"));
+    context.run(&["ci", "--allow-missing-integrity"]).exits(0);
+}
+
+#[test]
+fn a_required_package_for_another_system_exits_5() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"elsewhere": "1"}}));
+    context.run(&["shrinkwrap", "--force"]).exits(0);
+    context
+        .run(&["ci"])
+        .exits(5)
+        .says(&["error[EBADPLATFORM]:", "elsewhere@1.0.0"]);
+    assert!(!context.has("node_modules"));
+}
+
+#[test]
+fn a_script_that_fails_exits_8_unless_scripts_are_ignored() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"scripted": "1"}}));
+    context.run(&["shrinkwrap"]).exits(0);
+    context
+        .run(&["ci", "--allow-scripts", "scripted"])
+        .exits(8)
+        .says(&["scripted@1.0.0"]);
+    assert!(!context.has("node_modules/scripted"));
+    context.run(&["ci", "--ignore-scripts"]).exits(0);
+    assert!(context.has("node_modules/scripted"));
+}
+
+#[test]
+fn a_dry_run_installs_nothing() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    context
+        .run(&["ci", "--dry-run"])
+        .exits(0)
+        .says(&["would install 3 packages"]);
+    assert!(!context.has("node_modules"));
+}
+
+#[test]
+fn json_sums_up_on_standard_output() {
+    let document = wants_a().run(&["install", "--json"]).exits(0).json();
+    assert_eq!(document["version"], 1);
+    assert_eq!(document["packages"], 3);
+    assert_eq!(document["current"], false);
+}

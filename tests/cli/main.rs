@@ -1,0 +1,9 @@
+//! The program as users meet it: flags, output, exit codes, files on disk.
+
+mod context;
+mod diff;
+mod help;
+mod install;
+mod readme;
+mod shrinkwrap;
+mod usage;
