@@ -8,10 +8,10 @@
 //! - [`collate`]: the ICU order in which npm sorts names and paths.
 //! - [`report`]: facts about work under way, for whoever shows them.
 //! - [`disk`]: files written whole or not at all.
-//! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
 //! - [`manifest`]: `package.json` as written, and normalised as npm does.
 //! - [`spec`]: what a dependency asks for: range, tag, alias, git, tarball, directory.
+//! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
 //! - [`lock`]: tree to `npm-shrinkwrap.json` and back, versions 1 to 3.

@@ -339,7 +339,8 @@ impl Reader {
             Operator::Any => Operator::Equal,
             operator => operator,
         };
-        let version = read_version(version, self.mode)?;
+        let mut version = read_version(version, self.mode)?;
+        version.build = semver::BuildMetadata::EMPTY; // an overlooked `*` may uncover one
         self.found.push(Comparator::new(operator, version));
         Ok(())
     }

@@ -38,6 +38,13 @@ struct Bounds<'a> {
     exact: Option<&'a Comparator>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Span {
+    Nothing,
+    Point,
+    Wide,
+}
+
 /// Is `sub` within `dom`? `None` when `sub` allows nothing.
 fn compare_alternatives(
     sub: &[Comparator],
@@ -60,7 +67,10 @@ fn compare_alternatives(
         (false, _) => dom,
     };
     let bounds = Bounds::of(sub)?;
-    let span = bounds.span()?;
+    let span = bounds.span();
+    if span == Span::Nothing {
+        return None;
+    }
     if let Some(exact) = bounds.exact {
         let holds = |c: &Comparator| all_hold(std::slice::from_ref(c), &exact.version, prerelease);
         if ![bounds.low, bounds.high].into_iter().flatten().all(holds) {
@@ -102,23 +112,22 @@ impl<'a> Bounds<'a> {
         Some(bounds)
     }
 
-    /// How the lower bound lies to the upper one, inside `None` unless there are both; `None`
-    /// where they exclude each other.
-    fn span(&self) -> Option<Option<Ordering>> {
+    /// What lies between the bounds.
+    fn span(&self) -> Span {
         let (Some(low), Some(high)) = (self.low, self.high) else {
-            return Some(None);
+            return Span::Wide;
         };
         let order = compare(&low.version, &high.version);
         let closed = low.operator == Operator::GreaterEqual && high.operator == Operator::LessEqual;
         match order {
-            Ordering::Greater => None,
-            Ordering::Equal if !closed => None,
-            order => Some(Some(order)),
+            Ordering::Less => Span::Wide,
+            Ordering::Equal if closed => Span::Point,
+            Ordering::Equal | Ordering::Greater => Span::Nothing,
         }
     }
 
-    fn are_within(&self, dom: &[Comparator], span: Option<Ordering>, mode: Prerelease) -> bool {
-        let is_point = span == Some(Ordering::Equal);
+    fn are_within(&self, dom: &[Comparator], span: Span, mode: Prerelease) -> bool {
+        let is_point = span == Span::Point;
         if !dom.iter().all(|c| self.bear(c, is_point)) {
             return false;
         }
@@ -145,58 +154,36 @@ impl<'a> Bounds<'a> {
 
     /// Does a comparator of the wider range leave these bounds alone?
     fn bear(&self, wide: &Comparator, is_point: bool) -> bool {
-        if let Some(low) = self.low {
-            match wide.operator {
-                Operator::Greater | Operator::GreaterEqual => {
-                    if !std::ptr::eq(higher(Some(low), wide), low) {
-                        return false;
-                    }
-                }
-                _ if low.operator == Operator::GreaterEqual && !wide.holds(&low.version) => {
-                    return false;
-                }
-                _ => {}
+        let low_stays = self.low.is_none_or(|low| match wide.operator {
+            Operator::Greater | Operator::GreaterEqual => {
+                std::ptr::eq(higher(Some(low), wide), low)
             }
-        }
-        if let Some(high) = self.high {
-            match wide.operator {
-                Operator::Less | Operator::LessEqual => {
-                    if !std::ptr::eq(lower(Some(high), wide), high) {
-                        return false;
-                    }
-                }
-                _ if high.operator == Operator::LessEqual && !wide.holds(&high.version) => {
-                    return false;
-                }
-                _ => {}
-            }
-        }
+            _ => low.operator != Operator::GreaterEqual || wide.holds(&low.version),
+        });
+        let high_stays = self.high.is_none_or(|high| match wide.operator {
+            Operator::Less | Operator::LessEqual => std::ptr::eq(lower(Some(high), wide), high),
+            _ => high.operator != Operator::LessEqual || wide.holds(&high.version),
+        });
         let bounded = self.low.is_some() || self.high.is_some();
         let exact = matches!(wide.operator, Operator::Equal | Operator::Any);
-        !(exact && bounded && !is_point)
+        low_stays && high_stays && (!exact || !bounded || is_point)
     }
 }
 
 fn higher<'a>(a: Option<&'a Comparator>, b: &'a Comparator) -> &'a Comparator {
     let Some(a) = a else { return b };
     match compare(&a.version, &b.version) {
-        Ordering::Greater => a,
         Ordering::Less => b,
-        Ordering::Equal
-            if (a.operator, b.operator) == (Operator::GreaterEqual, Operator::Greater) =>
-        {
-            b
-        }
-        Ordering::Equal => a,
+        Ordering::Equal if b.operator == Operator::Greater && a.operator != b.operator => b,
+        _ => a,
     }
 }
 
 fn lower<'a>(a: Option<&'a Comparator>, b: &'a Comparator) -> &'a Comparator {
     let Some(a) = a else { return b };
     match compare(&a.version, &b.version) {
-        Ordering::Less => a,
         Ordering::Greater => b,
-        Ordering::Equal if (a.operator, b.operator) == (Operator::LessEqual, Operator::Less) => b,
-        Ordering::Equal => a,
+        Ordering::Equal if b.operator == Operator::Less && a.operator != b.operator => b,
+        _ => a,
     }
 }

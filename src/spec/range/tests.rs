@@ -8,6 +8,10 @@ use super::*;
 struct Row(Vec<Value>);
 
 impl Row {
+    fn must<T>(&self, value: Option<T>) -> T {
+        value.unwrap_or_else(|| panic!("{:?} is refused", self.0))
+    }
+
     fn text(&self, index: usize) -> &str {
         self.0[index].as_str().expect("a text")
     }
@@ -52,7 +56,7 @@ fn rows(file: &str) -> Vec<Row> {
 fn ranges_include_what_node_semver_includes() {
     for row in rows("range-include") {
         let (range, version) = row.range_and_version();
-        let (range, version) = (range.expect(row.text(0)), version.expect(row.text(1)));
+        let (range, version) = (row.must(range), row.must(version));
         assert!(range.satisfies(&version, row.prerelease(2)), "{:?}", row.0);
     }
 }
@@ -78,14 +82,11 @@ fn ranges_are_spelled_as_node_semver_spells_them() {
 #[test]
 fn ranges_overlap_where_node_semver_says_so() {
     for row in rows("range-intersection") {
-        for (mode, prerelease) in [
-            (Mode::Strict, Prerelease::Strict),
-            (Mode::Loose, Prerelease::Strict),
-        ] {
-            let parse = |index| Range::parse(row.text(index), mode).expect(row.text(index));
+        for mode in [Mode::Strict, Mode::Loose] {
+            let parse = |index| row.must(Range::parse(row.text(index), mode));
             let (a, b, want) = (parse(0), parse(1), row.0[2].as_bool().expect("a verdict"));
-            assert_eq!(a.intersects_counting(&b, prerelease), want, "{:?}", row.0);
-            assert_eq!(b.intersects_counting(&a, prerelease), want, "{:?}", row.0);
+            assert_eq!(a.intersects(&b), want, "{:?}", row.0);
+            assert_eq!(b.intersects(&a), want, "{:?}", row.0);
         }
     }
 }
@@ -97,7 +98,7 @@ fn comparators_overlap_where_node_semver_says_so() {
             Some(Value::Bool(true)) => Prerelease::Include,
             _ => Prerelease::Strict,
         };
-        let parse = |index| Range::parse(row.text(index), Mode::Strict).expect(row.text(index));
+        let parse = |index| row.must(Range::parse(row.text(index), Mode::Strict));
         let (a, b, want) = (parse(0), parse(1), row.0[2].as_bool().expect("a verdict"));
         assert_eq!(a.intersects_counting(&b, prerelease), want, "{:?}", row.0);
         assert_eq!(b.intersects_counting(&a, prerelease), want, "{:?}", row.0);
@@ -114,7 +115,7 @@ fn versions_lie_beyond_a_range_where_node_semver_says_so() {
     ] {
         for row in rows(file) {
             let (range, version) = row.range_and_version();
-            let (range, version) = (range.expect(row.text(0)), version.expect(row.text(1)));
+            let (range, version) = (row.must(range), row.must(version));
             let got = if above {
                 range.is_below(&version, row.prerelease(2))
             } else {
@@ -128,7 +129,7 @@ fn versions_lie_beyond_a_range_where_node_semver_says_so() {
 #[test]
 fn versions_compare_as_node_semver_compares_them() {
     for row in rows("comparisons") {
-        let parse = |index| parse_version(row.text(index), row.mode(2)).expect(row.text(index));
+        let parse = |index| row.must(parse_version(row.text(index), row.mode(2)));
         assert_eq!(
             compare(&parse(0), &parse(1)),
             Ordering::Greater,
@@ -138,7 +139,7 @@ fn versions_compare_as_node_semver_compares_them() {
         assert_eq!(compare(&parse(1), &parse(0)), Ordering::Less, "{:?}", row.0);
     }
     for row in rows("equality") {
-        let parse = |index| parse_version(row.text(index), row.mode(2)).expect(row.text(index));
+        let parse = |index| row.must(parse_version(row.text(index), row.mode(2)));
         assert_eq!(
             compare(&parse(0), &parse(1)),
             Ordering::Equal,
@@ -151,7 +152,7 @@ fn versions_compare_as_node_semver_compares_them() {
 #[test]
 fn versions_have_the_parts_node_semver_finds() {
     for row in rows("valid-versions") {
-        let version = parse_version(row.text(0), Mode::Strict).expect(row.text(0));
+        let version = row.must(parse_version(row.text(0), Mode::Strict));
         let joined = |value: &Value| {
             let parts = value.as_array().expect("a list").iter();
             let parts: Vec<String> = parts
@@ -177,6 +178,25 @@ fn texts_that_are_no_versions_are_refused() {
         if let Some(text) = row.0[0].as_str() {
             assert_eq!(parse_version(text, row.mode(2)), None, "{text}");
         }
+    }
+}
+
+#[test]
+fn a_range_lies_within_another_where_node_semver_says_so() {
+    for (sub, dom, prerelease, want) in [
+        ("1.2.3", "^1", Prerelease::Strict, true),
+        ("^1.2", "^1", Prerelease::Strict, true),
+        ("^1", "^1.2", Prerelease::Strict, false),
+        ("*", ">=0.0.0", Prerelease::Strict, true),
+        ("*", ">=0.0.0", Prerelease::Include, false),
+        (">=1.0.0-a <2", ">=1 <2", Prerelease::Strict, false),
+        ("^1 || ^3", "1 - 3", Prerelease::Strict, true),
+        (">2 <1", "3", Prerelease::Strict, true),
+        ("1.2.3 || 2", "1.x", Prerelease::Strict, false),
+    ] {
+        let parse = |text| Range::parse(text, Mode::Strict).expect("a range");
+        let got = parse(sub).is_subset_of(&parse(dom), prerelease);
+        assert_eq!(got, want, "{sub} in {dom}");
     }
 }
 
