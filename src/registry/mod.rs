@@ -1,1 +1,100 @@
 //! Packuments and tarball bytes over HTTP or from a folder; the only sockets.
+//!
+//! The resolver asks for one packument at a time and blocks. Ahead of it run the prefetches: for
+//! each name and spec, the version that would be picked has its own dependencies fetched in turn.
+//! A packument comes from the disk cache when it is fresh enough, else from the network thread;
+//! worker threads inflate and index it. Nothing is asked for twice in a run, and errors are
+//! remembered like answers. No thread and no client exists before it is needed.
+
+mod cache;
+mod client;
+mod error;
+mod fields;
+mod folder;
+mod inflate;
+mod network;
+mod packument;
+mod pick;
+mod scan;
+mod slots;
+mod tarballs;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::npmrc::Config;
+use crate::report::Reporter;
+use crate::spec::Spec;
+
+pub use error::{PickError, RegistryError};
+pub use packument::Packument;
+pub use pick::{PickOptions, pick};
+pub use tarballs::{Tarball, TarballRequest, Tarballs};
+
+use slots::{Job, Shared};
+
+/// Largest packument that is read, inflated, in bytes: real full documents reach tens of millions.
+pub const MAX_PACKUMENT: usize = 256 << 20;
+
+/// Largest tarball that is read, in bytes.
+pub const MAX_TARBALL: u64 = 512 << 20;
+
+/// The registries of one run: default, scoped, or a folder.
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+impl Registry {
+    /// Nothing is opened or started yet. `cache_folder` need not exist.
+    pub fn new(
+        config: &Config,
+        cache_folder: &Path,
+        reporter: Arc<dyn Reporter>,
+        picking: PickOptions,
+    ) -> Result<Self, RegistryError> {
+        let shared = Shared::new(config.clone(), cache_folder, reporter, picking);
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The packument of `name`; blocks until it is there. Asked once a run, however many need it.
+    pub fn packument(&self, name: &str) -> Result<Arc<Packument>, RegistryError> {
+        self.shared.slot(name).answer.wait().clone()
+    }
+
+    /// The index of the version that `spec` gets under this run's options; remembered.
+    pub fn pick(&self, packument: &Packument, spec: &Spec) -> Result<usize, PickError> {
+        self.shared.pick(packument, &spec.raw, &spec.kind)
+    }
+
+    /// What is picked by.
+    pub fn picking(&self) -> &PickOptions {
+        &self.shared.picking
+    }
+
+    /// Lets `name` and all that it needs be fetched in the background. Returns at once.
+    pub fn prefetch(&self, name: &str, spec: &str) {
+        self.shared.want(name, spec);
+    }
+
+    /// Lets new packuments be written to the disk cache in the background: to be called when the
+    /// decisions are made, before the lock is written.
+    pub fn write_behind(&self) {
+        self.shared.write_behind();
+    }
+
+    /// Writes what [`Self::write_behind`] has not written yet, and waits for it.
+    pub fn finish(&self) {
+        self.shared.write_behind();
+        self.shared.wait_for_writes();
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.shared.push(Job::End);
+    }
+}

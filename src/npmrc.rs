@@ -1,1 +1,0 @@
-//! npm's configuration: `.npmrc` files, environment, credentials.

@@ -1,0 +1,84 @@
+//! Gzip bodies to bytes, in one shot and within a limit.
+
+use libdeflater::{DecompressionError, Decompressor};
+
+/// Deflate cannot make more of a byte than this.
+const MOST: usize = 1032;
+
+/// Why a body did not inflate.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum InflateError {
+    /// Cut or corrupt: another try may help.
+    Broken,
+    TooBig,
+}
+
+/// Inflates one gzip member. The size in its trailer is a hint that cannot make us reserve more
+/// than the input could ever become.
+pub(super) fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
+    let Some(trailer) = body.last_chunk::<4>().filter(|_| body.len() >= 18) else {
+        return Err(InflateError::Broken);
+    };
+    let told = u32::from_le_bytes(*trailer) as usize;
+    let most = body.len().saturating_mul(MOST).min(limit);
+    if told > limit {
+        return Err(InflateError::TooBig);
+    }
+    let mut size = told.clamp(1, most.max(1));
+    loop {
+        let mut out = vec![0; size];
+        match Decompressor::new().gzip_decompress(body, &mut out) {
+            Ok(length) => {
+                out.truncate(length);
+                return Ok(out);
+            }
+            Err(DecompressionError::BadData) => return Err(InflateError::Broken),
+            Err(DecompressionError::InsufficientSpace) if size >= most => {
+                return Err(InflateError::TooBig);
+            }
+            Err(DecompressionError::InsufficientSpace) => size = size.saturating_mul(2).min(most),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_body_inflates_up_to_the_limit_and_no_further() {
+        let plain = vec![7; 100_000];
+        let body = gzip(&plain);
+        assert_eq!(gunzip(&body, 100_000), Ok(plain));
+        assert_eq!(gunzip(&body, 99_999), Err(InflateError::TooBig));
+    }
+
+    #[test]
+    fn a_trailer_that_lies_about_the_size_does_no_harm() {
+        let mut body = gzip(&vec![7; 100_000]);
+        let end = body.len();
+        body[end - 4..].copy_from_slice(&5_u32.to_le_bytes());
+        assert!(gunzip(&body, 1 << 20).is_err());
+        body[end - 4..].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(gunzip(&body, usize::MAX).is_err());
+    }
+
+    #[test]
+    fn cut_and_corrupt_bodies_are_broken() {
+        let mut body = gzip(&[7; 1000]);
+        assert_eq!(
+            gunzip(&body[..body.len() - 1], 1 << 20).map_err(|_| ()),
+            Err(())
+        );
+        body[12] ^= 0xff;
+        assert_eq!(gunzip(&body, 1 << 20), Err(InflateError::Broken));
+        assert_eq!(gunzip(b"", 1 << 20), Err(InflateError::Broken));
+    }
+}
