@@ -324,3 +324,60 @@ fn folder_names_keep_their_scope() {
     assert_eq!(folder_name("w"), "w");
     assert_eq!(folder_name("@s/w"), "@s/w");
 }
+
+/// A lock that npm wrote: a workspace, linked folders, a tarball with a bundled dependency, a
+/// package called `10`, indented by tabs.
+fn recorded(what: &str) -> Vec<u8> {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/locks/11.19.1-links-and-bundle"
+    );
+    std::fs::read(format!("{folder}-{what}.json")).unwrap()
+}
+
+#[test]
+fn recorded_locks_are_written_as_npm_wrote_them() {
+    for what in ["v1", "v2", "v3"] {
+        let lock = parse(recorded(what), "package-lock.json").unwrap();
+        check(&lock).unwrap();
+        let top = Top {
+            name: lock.name.clone(),
+            version: lock.root_version.clone(),
+            lockfile_version: lock.version,
+            extra: lock.extra.clone(),
+            legacy: lock.legacy.clone(),
+        };
+        let style = Style {
+            indent: lock.indent.clone(),
+            newline: lock.newline.clone(),
+            formatted: true,
+        };
+        let mut packages = lock.packages.clone();
+        packages.reverse();
+        assert_eq!(text(top, packages, &style).as_bytes(), lock.bytes, "{what}");
+    }
+}
+
+#[test]
+fn version_2_says_what_version_3_says() {
+    let packages = |what| parse(recorded(what), "l").unwrap().packages;
+    assert_eq!(packages("v2"), packages("v3"));
+}
+
+#[test]
+fn version_1_is_converted_as_npm_does() {
+    let manifest = json!({
+        "name": "odd", "version": "0.0.1", "workspaces": ["w"],
+        "dependencies": {"pack": "file:pack-2.1.0.tgz", "lib": "file:lib"},
+        "devDependencies": {"10": "file:lib/inner"}
+    });
+    let root = || Some(crate::manifest::Manifest::from_registry(manifest));
+    let lock = parse_for(recorded("v1"), "package-lock.json", root).unwrap();
+    let got: Map<String, Value> = lock
+        .packages
+        .into_iter()
+        .map(|(key, entry)| (key, entry.into()))
+        .collect();
+    let want: Value = serde_json::from_slice(&recorded("v1-as-npm-loads-it")).unwrap();
+    assert_eq!(Value::Object(got), want);
+}
