@@ -1,0 +1,117 @@
+//! Which package's bin gets a name in `.bin`, and what its target needs.
+//!
+//! Source: npm's `bin-links` and `arborist/rebuild.js` (npm-semantics.md 7.7): packages by depth,
+//! then by path in ICU order; the first to name a bin has it, even if its file is missing.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{LinkError, Wanted};
+use crate::collate;
+
+/// A bin that its package has claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bin {
+    /// The link, below the home's `node_modules`: `a/node_modules/.bin/x`.
+    pub link: String,
+    /// Its text: `../b/cli.js`.
+    pub text: String,
+    /// The file, below the package.
+    pub target: String,
+}
+
+/// The bins of each location that has any.
+pub(super) fn claim(wanted: &Wanted) -> Result<FxHashMap<&str, Vec<Bin>>, LinkError> {
+    let packages = wanted
+        .packages
+        .iter()
+        .map(|package| (package.location.as_str(), &package.bins));
+    let links = wanted
+        .links
+        .iter()
+        .map(|link| (link.location.as_str(), &link.bins));
+    let mut claimants: Vec<_> = packages
+        .chain(links)
+        .filter(|(_, bins)| !bins.is_empty())
+        .collect();
+    claimants
+        .sort_by(|(a, _), (b, _)| depth(a).cmp(&depth(b)).then_with(|| collate::compare(a, b)));
+    let mut taken = FxHashSet::default();
+    let mut claimed: FxHashMap<&str, Vec<Bin>> = FxHashMap::default();
+    for (location, bins) in claimants {
+        for (name, target) in bins {
+            let target = check(location, name, target)?;
+            let (folder, package) = split(location);
+            if taken.insert((folder, name.as_str())) {
+                claimed.entry(location).or_default().push(Bin {
+                    link: format!("{}.bin/{name}", below_home(folder)),
+                    text: format!("../{package}/{target}"),
+                    target,
+                });
+            }
+        }
+    }
+    Ok(claimed)
+}
+
+fn depth(location: &str) -> usize {
+    location
+        .split('/')
+        .filter(|part| *part == "node_modules")
+        .count()
+}
+
+/// `a/node_modules/@s/b` is `@s/b` in the folder `a/node_modules/`.
+fn split(location: &str) -> (&str, &str) {
+    let at = location
+        .rfind("node_modules/")
+        .map_or(0, |at| at + "node_modules/".len());
+    location.split_at(at)
+}
+
+/// `packages/w/node_modules/a/node_modules/` is `a/node_modules/` below its home.
+fn below_home(folder: &str) -> &str {
+    let at = folder
+        .find("node_modules/")
+        .map_or(0, |at| at + "node_modules/".len());
+    &folder[at..]
+}
+
+/// The target without `.` parts. A name is one plain component, a target stays in its package.
+fn check(package: &str, name: &str, target: &str) -> Result<String, LinkError> {
+    let refuse = |why| {
+        let short = |text: &str| text.chars().take(200).collect();
+        Err(LinkError::Bin {
+            package: short(package),
+            name: short(name),
+            target: short(target),
+            why,
+        })
+    };
+    let odd = |text: &str| text.contains(|c: char| c == '\\' || c.is_control());
+    if matches!(name, "" | "." | "..") || name.contains('/') || odd(name) || name.len() > 255 {
+        return refuse("its name is not one plain component");
+    }
+    if target.starts_with('/') || odd(target) || target.split('/').any(|part| part == "..") {
+        return refuse("its target leaves the package");
+    }
+    let parts: Vec<&str> = target
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    if parts.is_empty() {
+        return refuse("its target is no file");
+    }
+    Ok(parts.join("/"))
+}
+
+/// The content that npm gives a bin's file: LF instead of CRLF after its first line, `#!…`.
+pub(super) fn mended(bytes: Vec<u8>) -> Vec<u8> {
+    if !crate::store::has_crlf_shebang(&bytes) {
+        return bytes;
+    }
+    let mut bytes = bytes;
+    if let Some(at) = memchr::memchr(b'\r', &bytes).filter(|at| bytes.get(at + 1) == Some(&b'\n')) {
+        bytes.remove(at);
+    }
+    bytes
+}

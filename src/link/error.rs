@@ -1,0 +1,104 @@
+//! Why `node_modules` could not be made.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+
+use crate::name::PackageId;
+use crate::store::StoreError;
+
+/// Why `node_modules` could not be made. The former tree is in its place.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum LinkError {
+    #[error("cannot {action} `{}`", path.display())]
+    #[diagnostic(
+        code(EIO),
+        help("check space and permission; the former node_modules is unchanged")
+    )]
+    Disk {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{location}` is no place for a package: {why}")]
+    #[diagnostic(
+        code(EINVALIDLOCATION),
+        help("the lock was edited or damaged; make it anew with `heatseal shrinkwrap`")
+    )]
+    Location { location: String, why: &'static str },
+    #[error("`{package}` declares the bin {name:?} -> {target:?}: {why}")]
+    #[diagnostic(
+        code(EINVALIDBIN),
+        help("a bin is one plain name that points to a file of its package")
+    )]
+    Bin {
+        package: String,
+        name: String,
+        target: String,
+        why: &'static str,
+    },
+    #[error("`{location}` should come with the package around it, but is not in its tarball")]
+    #[diagnostic(
+        code(EMISSINGBUNDLE),
+        help("the lock says inBundle; make it anew with `heatseal shrinkwrap`")
+    )]
+    NotBundled { location: String },
+    #[error("the tarball of `{0}` was not delivered")]
+    #[diagnostic(code(ENETWORK), help("try again"))]
+    Undelivered(PackageId),
+    #[error("`{0}` changed in the store while it was read")]
+    #[diagnostic(
+        code(EINTEGRITY),
+        help("try again; `heatseal store verify` looks at every file")
+    )]
+    Unstable(PackageId),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+impl LinkError {
+    pub(super) fn at<E: Into<io::Error>>(
+        action: &'static str,
+        path: impl AsRef<Path>,
+    ) -> impl FnOnce(E) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Disk {
+            action,
+            path,
+            source: source.into(),
+        }
+    }
+}
+
+/// What went wrong behind the [`super::Fetch`] door, in that room's own words, code and help.
+#[derive(Debug)]
+pub struct FetchError(pub Box<dyn Diagnostic + Send + Sync>);
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Diagnostic for FetchError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.code()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.0.help()
+    }
+}

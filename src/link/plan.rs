@@ -1,0 +1,274 @@
+//! What goes where: locations checked, tarballs counted once, bins given to their claimants.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::bins::{self, Bin};
+use super::{LinkError, Wanted, WantedPackage};
+use crate::name::PackageName;
+
+/// The whole work, decided before the disk is touched.
+pub(super) struct Plan<'w> {
+    /// Folders with a `node_modules` of their own: `""` for the project, `packages/w`.
+    pub homes: Vec<Home>,
+    pub slots: Vec<Slot<'w>>,
+    pub places: Vec<Place<'w>>,
+    pub links: Vec<Link>,
+    /// Locations that must have come with the packages around them.
+    pub bundled: Vec<Bundled>,
+}
+
+pub(super) struct Home {
+    pub folder: String,
+    /// Does anything go there? If not, an existing `node_modules` is only emptied.
+    pub wanted: bool,
+}
+
+/// One tarball, however many places it goes to.
+pub(super) struct Slot<'w> {
+    pub package: &'w WantedPackage,
+    pub places: Vec<usize>,
+}
+
+/// One package folder.
+pub(super) struct Place<'w> {
+    pub package: &'w WantedPackage,
+    pub slot: usize,
+    pub home: usize,
+    /// Below the home's `node_modules`: `a/node_modules/b`.
+    pub path: String,
+    pub bins: Vec<Bin>,
+    /// Locations inside this package that others fill, relative to it.
+    pub nested: Vec<String>,
+}
+
+pub(super) struct Link {
+    pub home: usize,
+    pub path: String,
+    /// Text of the symbolic link.
+    pub text: String,
+    /// The folder it leads to, relative to the project.
+    pub target: String,
+    pub bins: Vec<Bin>,
+}
+
+pub(super) struct Bundled {
+    pub home: usize,
+    pub path: String,
+    pub bins: Vec<Bin>,
+}
+
+/// A lock key, taken apart.
+pub(super) struct Location<'a> {
+    pub folder: &'a str,
+    pub path: &'a str,
+}
+
+impl<'w> Plan<'w> {
+    pub fn of(wanted: &'w Wanted) -> Result<Self, LinkError> {
+        let mut plan = Self {
+            homes: vec![Home {
+                folder: String::new(),
+                wanted: false,
+            }],
+            slots: Vec::new(),
+            places: Vec::new(),
+            links: Vec::new(),
+            bundled: Vec::new(),
+        };
+        for folder in &wanted.workspaces {
+            check_folder(folder, folder)?;
+            plan.home(folder);
+        }
+        check_shape(wanted)?;
+        let mut bins = bins::claim(wanted)?;
+        plan.add_packages(wanted, &mut bins)?;
+        for link in &wanted.links {
+            let location = Location::parse(&link.location)?;
+            let home = plan.wanted_home(location.folder);
+            let bins = bins.remove(link.location.as_str()).unwrap_or_default();
+            plan.links.push(Link {
+                home,
+                path: location.path.to_owned(),
+                text: relative(&link.location, &link.target),
+                target: link.target.clone(),
+                bins,
+            });
+        }
+        Ok(plan)
+    }
+
+    fn add_packages(
+        &mut self,
+        wanted: &'w Wanted,
+        bins: &mut FxHashMap<&'w str, Vec<Bin>>,
+    ) -> Result<(), LinkError> {
+        let mut slots: FxHashMap<String, usize> = FxHashMap::default();
+        let mut nested = nested(wanted);
+        for package in &wanted.packages {
+            let location = Location::parse(&package.location)?;
+            let home = self.wanted_home(location.folder);
+            let path = location.path.to_owned();
+            let bins = bins.remove(package.location.as_str()).unwrap_or_default();
+            if package.bundled {
+                self.bundled.push(Bundled { home, path, bins });
+                continue;
+            }
+            let slot = *slots.entry(tarball_key(package)).or_insert_with(|| {
+                self.slots.push(Slot {
+                    package,
+                    places: Vec::new(),
+                });
+                self.slots.len() - 1
+            });
+            if let Some(slot) = self.slots.get_mut(slot) {
+                slot.places.push(self.places.len());
+            }
+            self.places.push(Place {
+                package,
+                slot,
+                home,
+                path,
+                bins,
+                nested: nested.remove(package.location.as_str()).unwrap_or_default(),
+            });
+        }
+        Ok(())
+    }
+
+    fn wanted_home(&mut self, folder: &str) -> usize {
+        let at = self.home(folder);
+        self.homes[at].wanted = true;
+        at
+    }
+
+    fn home(&mut self, folder: &str) -> usize {
+        let known = self.homes.iter().position(|home| home.folder == folder);
+        known.unwrap_or_else(|| {
+            self.homes.push(Home {
+                folder: folder.to_owned(),
+                wanted: false,
+            });
+            self.homes.len() - 1
+        })
+    }
+}
+
+/// Two entries with the same identity and bytes share a slot; same bytes under another name do not.
+fn tarball_key(package: &WantedPackage) -> String {
+    let source = match (&package.integrity, &package.url) {
+        (Some(integrity), _) => integrity.to_string(),
+        (None, Some(url)) => url.clone(),
+        (None, None) => String::new(),
+    };
+    format!("{} {source}", package.id)
+}
+
+/// For each package, the locations inside its folder that are filled by others.
+fn nested(wanted: &Wanted) -> FxHashMap<&str, Vec<String>> {
+    let mut nested: FxHashMap<&str, Vec<String>> = FxHashMap::default();
+    let packages = wanted.packages.iter().filter(|package| !package.bundled);
+    let packages = packages.map(|package| package.location.as_str());
+    let links = wanted.links.iter().map(|link| link.location.as_str());
+    for location in packages.chain(links) {
+        for (at, _) in location.match_indices("/node_modules/") {
+            let (outer, inner) = location.split_at(at);
+            nested.entry(outer).or_default().push(inner[1..].to_owned());
+        }
+    }
+    nested
+}
+
+/// No location twice, and none below a link: its files would land in the link's target.
+fn check_shape(wanted: &Wanted) -> Result<(), LinkError> {
+    let refuse = |location: &str, why| {
+        Err(LinkError::Location {
+            location: location.to_owned(),
+            why,
+        })
+    };
+    let links: FxHashSet<&str> = wanted
+        .links
+        .iter()
+        .map(|link| link.location.as_str())
+        .collect();
+    let mut seen = FxHashSet::default();
+    let packages = wanted.packages.iter().map(|package| &package.location);
+    for location in packages.chain(wanted.links.iter().map(|link| &link.location)) {
+        Location::parse(location)?;
+        if !seen.insert(location.as_str()) {
+            return refuse(location, "it is given twice");
+        }
+        let mut above = location
+            .match_indices("/node_modules/")
+            .map(|(at, _)| &location[..at]);
+        if above.any(|above| links.contains(above)) {
+            return refuse(location, "it lies below a link");
+        }
+    }
+    for link in &wanted.links {
+        if link.target.starts_with('/') || link.target.contains(['\\', '\0']) {
+            return refuse(&link.location, "its link's target is not a relative path");
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Location<'a> {
+    /// `(FOLDER/)?(node_modules/NAME)(/node_modules/NAME)*`, every NAME a package name.
+    pub fn parse(location: &'a str) -> Result<Self, LinkError> {
+        let refuse = |why| {
+            Err(LinkError::Location {
+                location: location.chars().take(200).collect(),
+                why,
+            })
+        };
+        let (folder, path) = if let Some(path) = location.strip_prefix("node_modules/") {
+            ("", path)
+        } else if let Some((folder, path)) = location.split_once("/node_modules/") {
+            check_folder(folder, location)?;
+            (folder, path)
+        } else {
+            return refuse("it is not in a node_modules");
+        };
+        for name in path.split("/node_modules/") {
+            if PackageName::parse(name).is_err() {
+                return refuse("it contains something that is not a package name");
+            }
+        }
+        Ok(Self { folder, path })
+    }
+}
+
+/// A folder below the project, in one spelling.
+fn check_folder(folder: &str, location: &str) -> Result<(), LinkError> {
+    let bad = |part: &str| {
+        matches!(part, "" | "." | ".." | "node_modules" | ".git")
+            || part.starts_with(super::swap::PREFIX)
+            || part.contains(|c: char| c == '\\' || c.is_control())
+    };
+    if folder.split('/').any(bad) {
+        return Err(LinkError::Location {
+            location: location.chars().take(200).collect(),
+            why: "its workspace is not a plain folder of the project",
+        });
+    }
+    Ok(())
+}
+
+/// The text of a link at `location` to `target`, both relative to the project.
+pub(super) fn relative(location: &str, target: &str) -> String {
+    let from: Vec<&str> = location.split('/').collect();
+    let from = &from[..from.len().saturating_sub(1)];
+    let to: Vec<&str> = target
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..", from.len() - common);
+    let parts: Vec<&str> = up.chain(to[common..].iter().copied()).collect();
+    if parts.is_empty() {
+        ".".to_owned()
+    } else {
+        parts.join("/")
+    }
+}

@@ -1,0 +1,458 @@
+//! The new tree beside the old one, their exchange, and tidying after runs that were killed.
+//!
+//! Everything staged lies in one folder of the project, `.node_modules-heatseal-<random>`: the new
+//! `node_modules` of the project as `0`, those of workspaces as `1`, `2`…. Before the first exchange
+//! a `journal` there lists them with their inodes; afterwards the numbers are the former trees. The
+//! journal's removal is the commit. So a leftover without journal is rubbish, and one with a journal
+//! is undone: where a `node_modules` has the journal's inode, the former tree goes back.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::LinkError;
+use super::bins::mended;
+use super::plan::{Home, Plan};
+use crate::report::{Event, Reporter};
+use crate::store::disk::{create_file, unguessable};
+use crate::store::{Package, has_crlf_shebang, open_folder};
+
+/// How our folders in a project begin.
+pub(super) const PREFIX: &str = ".node_modules-heatseal-";
+const JOURNAL: &str = "journal";
+
+/// The folder in which a new tree grows; it goes with its owner unless it was completed.
+pub(super) struct Staging {
+    project: PathBuf,
+    folder: PathBuf,
+    homes: Vec<Option<OwnedFd>>,
+    lock: Option<OwnedFd>,
+    keep: bool,
+}
+
+impl Staging {
+    /// Locks the project, tidies up after others, and makes an empty folder for each home.
+    pub fn begin(
+        project: &Path,
+        homes: &[Home],
+        reporter: &dyn Reporter,
+    ) -> Result<Self, LinkError> {
+        let lock = lock(project, reporter)?;
+        recover(project)?;
+        let folder = project.join(format!("{PREFIX}{}", unguessable()));
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(LinkError::at("make", &folder))?;
+        let mut staging = Self {
+            project: project.to_owned(),
+            folder,
+            homes: Vec::new(),
+            lock: Some(lock),
+            keep: false,
+        };
+        for (at, home) in homes.iter().enumerate() {
+            let made = staging.make_home(at, home)?;
+            staging.homes.push(made);
+        }
+        Ok(staging)
+    }
+
+    fn make_home(&self, at: usize, home: &Home) -> Result<Option<OwnedFd>, LinkError> {
+        let mut folder = self.project.clone();
+        for part in home.folder.split('/').filter(|part| !part.is_empty()) {
+            folder.push(part);
+            match fs::symlink_metadata(&folder) {
+                Ok(metadata) if metadata.is_dir() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !home.wanted => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(LinkError::at("read", &folder)(error)),
+                Ok(_) => {
+                    return Err(LinkError::Location {
+                        location: home.folder.clone(),
+                        why: "its workspace is a link or a file",
+                    });
+                }
+            }
+        }
+        folder.push("node_modules");
+        if !home.wanted && fs::symlink_metadata(&folder).is_err() {
+            return Ok(None);
+        }
+        let new = self.folder.join(at.to_string());
+        fs::create_dir(&new).map_err(LinkError::at("make", &new))?;
+        let opened = open_folder(&new).map_err(LinkError::at("open", &new))?;
+        Ok(Some(opened))
+    }
+
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+
+    /// The staged `node_modules` of a home.
+    pub fn home(&self, at: usize) -> Result<BorrowedFd<'_>, LinkError> {
+        let home = self.homes.get(at).and_then(Option::as_ref);
+        home.map(|home| home.as_fd()).ok_or_else(|| {
+            let missing = io::Error::from(io::ErrorKind::NotFound);
+            LinkError::at("open", &self.folder)(missing)
+        })
+    }
+
+    pub fn has_home(&self, at: usize) -> bool {
+        self.homes.get(at).is_some_and(Option::is_some)
+    }
+
+    /// The tree is whole.
+    pub fn complete(
+        mut self,
+        plan: &Plan<'_>,
+        packages: Vec<Option<Package>>,
+        umask: u32,
+    ) -> Staged {
+        let homes = plan.homes.iter().enumerate();
+        let trees = homes
+            .filter(|(at, _)| self.has_home(*at))
+            .map(|(at, home)| Tree {
+                staged: self.folder.join(at.to_string()),
+                target: self.project.join(&home.folder).join("node_modules"),
+                folder: home.folder.clone(),
+            });
+        let trees = trees.collect();
+        let links = plan.links.iter().flat_map(|link| {
+            let targets = link
+                .bins
+                .iter()
+                .map(|bin| format!("{}/{}", link.target, bin.target));
+            targets.filter(|target| !target.split('/').any(|part| part == ".."))
+        });
+        self.keep = true;
+        Staged {
+            project: self.project.clone(),
+            folder: self.folder.clone(),
+            trees,
+            own_bins: links.collect(),
+            contents: super::state::Contents::of(plan, packages),
+            umask,
+            lock: self.lock.take(),
+            live: true,
+        }
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.keep {
+            remove(&self.folder);
+        }
+    }
+}
+
+/// One `node_modules`, new and in its place.
+#[derive(Debug)]
+struct Tree {
+    staged: PathBuf,
+    target: PathBuf,
+    folder: String,
+}
+
+/// A whole new tree beside the old one. Dropped without [`Staged::swap`], it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    project: PathBuf,
+    folder: PathBuf,
+    trees: Vec<Tree>,
+    own_bins: Vec<String>,
+    contents: super::state::Contents,
+    umask: u32,
+    lock: Option<OwnedFd>,
+    live: bool,
+}
+
+impl Staged {
+    /// Puts the new tree in place of the old one, all workspaces included; on an error the old one
+    /// is back.
+    pub fn swap(mut self) -> Result<Swapped, LinkError> {
+        let journal = self.folder.join(JOURNAL);
+        let text = self
+            .journal()
+            .map_err(LinkError::at("read", &self.folder))?;
+        fs::write(&journal, text).map_err(LinkError::at("write", &journal))?;
+        for tree in &self.trees {
+            if let Err(error) = exchange(&tree.staged, &tree.target) {
+                let failed = LinkError::at("put the new tree at", &tree.target)(error);
+                undo(&self.project, &self.folder)?;
+                return Err(failed);
+            }
+        }
+        self.live = false;
+        let swapped = Swapped {
+            project: self.project.clone(),
+            folder: self.folder.clone(),
+            contents: std::mem::take(&mut self.contents),
+            lock: self.lock.take(),
+            open: true,
+        };
+        for bin in &self.own_bins {
+            mend_own(&self.project, bin, 0o777 & !self.umask)
+                .map_err(LinkError::at("make executable", self.project.join(bin)))?;
+        }
+        Ok(swapped)
+    }
+
+    fn journal(&self) -> io::Result<String> {
+        let mut text = String::new();
+        for tree in &self.trees {
+            let inode = fs::symlink_metadata(&tree.staged)?.ino();
+            let number = tree
+                .staged
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy();
+            let _ = writeln!(text, "{number} {inode} {}", tree.folder);
+        }
+        text.push_str("end\n");
+        Ok(text)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.live {
+            remove(&self.folder);
+        }
+    }
+}
+
+/// The new tree is in place, the former one is still there. Dropped, it is rolled back.
+#[derive(Debug)]
+pub struct Swapped {
+    project: PathBuf,
+    folder: PathBuf,
+    contents: super::state::Contents,
+    lock: Option<OwnedFd>,
+    open: bool,
+}
+
+impl Swapped {
+    /// The folders of the new tree, for [`super::state::record`].
+    pub fn contents(&self) -> &super::state::Contents {
+        &self.contents
+    }
+
+    /// Makes the new tree final and deletes the former one on threads of its own.
+    pub fn commit(mut self) -> Result<Cleanup, LinkError> {
+        let journal = self.folder.join(JOURNAL);
+        fs::remove_file(&journal).map_err(LinkError::at("remove", &journal))?;
+        self.open = false;
+        drop(self.lock.take());
+        let folder = self.folder.clone();
+        Ok(Cleanup(Some(std::thread::spawn(move || remove(&folder)))))
+    }
+
+    /// Brings the former tree back and removes the new one.
+    pub fn roll_back(mut self) -> Result<(), LinkError> {
+        self.open = false;
+        undo(&self.project, &self.folder)?;
+        remove(&self.folder);
+        Ok(())
+    }
+}
+
+impl Drop for Swapped {
+    fn drop(&mut self) {
+        if self.open && undo(&self.project, &self.folder).is_ok() {
+            remove(&self.folder);
+        }
+    }
+}
+
+/// The former tree's removal, under way.
+#[derive(Debug)]
+pub struct Cleanup(Option<std::thread::JoinHandle<()>>);
+
+impl Cleanup {
+    /// Waits for the end, as dropping does.
+    pub fn wait(self) {}
+}
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One heatseal at a time in a project, by the kernel's lock on its folder: it dies with its holder.
+fn lock(project: &Path, reporter: &dyn Reporter) -> Result<OwnedFd, LinkError> {
+    let folder = open_folder(project).map_err(LinkError::at("open", project))?;
+    if rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive)
+        == Err(Errno::WOULDBLOCK)
+    {
+        let message = format!("waiting for another install in `{}`", project.display());
+        reporter.emit(Event::Warning {
+            code: "EBUSY",
+            message,
+        });
+        // Where locks do not work, two runs still never share a staging folder.
+        let _ = rustix::fs::flock(&folder, FlockOperation::LockExclusive);
+    }
+    Ok(folder)
+}
+
+/// Undoes and removes what killed runs left in the project.
+fn recover(project: &Path) -> Result<(), LinkError> {
+    let entries = fs::read_dir(project).map_err(LinkError::at("read", project))?;
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        {
+            undo(project, &entry.path())?;
+            remove(&entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Puts every former tree back, as far as the journal says that it was moved.
+fn undo(project: &Path, folder: &Path) -> Result<(), LinkError> {
+    let text = match fs::read_to_string(folder.join(JOURNAL)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(LinkError::at("read", folder)(error)),
+    };
+    // Without its last line it was never finished, and nothing was moved.
+    let Some(lines) = text.strip_suffix("end\n") else {
+        return Ok(());
+    };
+    for line in lines.lines() {
+        let mut fields = line.splitn(3, ' ');
+        let (Some(number), Some(inode), Some(home)) = (fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit())
+            && !home.starts_with('/')
+            && !home.split('/').any(|part| part == "..");
+        if plain {
+            let target = project.join(home).join("node_modules");
+            undo_tree(&folder.join(number), &target, inode)
+                .map_err(LinkError::at("put the former tree back at", &target))?;
+        }
+    }
+    let journal = folder.join(JOURNAL);
+    fs::remove_file(&journal).map_err(LinkError::at("remove", &journal))
+}
+
+fn undo_tree(staged: &Path, target: &Path, inode: &str) -> io::Result<()> {
+    let aside = aside(staged);
+    let is_new = fs::symlink_metadata(target).is_ok_and(|new| new.ino().to_string() == inode);
+    let there = |path: &Path| fs::symlink_metadata(path).is_ok();
+    if !is_new {
+        // Killed between the two renames of a system without exchange.
+        if !there(target) && there(&aside) {
+            fs::rename(&aside, target)?;
+        }
+        return Ok(());
+    }
+    if there(staged) {
+        return exchange(staged, target);
+    }
+    fs::rename(target, staged)?;
+    if there(&aside) {
+        fs::rename(&aside, target)?;
+    }
+    Ok(())
+}
+
+fn aside(staged: &Path) -> PathBuf {
+    staged.with_extension("former")
+}
+
+/// Exchanges the two, whatever `target` is (a link is moved, not followed) or whether it is there.
+fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(()),
+        Err(Errno::NOENT) => fs::rename(staged, target),
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            let aside = aside(staged);
+            match fs::rename(target, &aside) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            fs::rename(staged, target)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes our folder, its packages in parallel; never through links. What resists is left to the
+/// next run.
+fn remove(folder: &Path) {
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for tree in children(folder) {
+        if fs::symlink_metadata(&tree).is_ok_and(|metadata| metadata.is_dir()) {
+            entries.extend(children(&tree));
+        }
+    }
+    let entries = Mutex::new(entries);
+    super::work::in_parallel(|| {
+        loop {
+            let next = entries.lock().map_or(None, |mut entries| entries.pop());
+            let Some(path) = next else { break };
+            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+                let _ = fs::remove_dir_all(&path);
+            }
+        }
+    });
+    let _ = fs::remove_dir_all(folder);
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// npm makes the bins of workspaces executable too, in the user's own folder.
+fn mend_own(project: &Path, path: &str, mode: u32) -> io::Result<()> {
+    let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let mut folder = open_folder(project)?;
+    for part in parent.split('/').filter(|part| !part.is_empty()) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        folder = match rustix::fs::openat(&folder, part, flags, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(_) => return Ok(()), // not there, or a link that may lead anywhere
+        };
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let Ok(file) = rustix::fs::openat(&folder, name, flags, Mode::empty()) else {
+        return Ok(());
+    };
+    let stat = rustix::fs::fstat(&file)?;
+    if !FileType::from_raw_mode(stat.st_mode).is_file() {
+        return Ok(());
+    }
+    if stat.st_mode & 0o7777 != mode {
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+    }
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut fs::File::from(file), &mut bytes)?;
+    if has_crlf_shebang(&bytes) {
+        let temporary = format!(".{}.tmp", unguessable());
+        create_file(folder.as_fd(), &temporary, mode, &mended(bytes))?;
+        if let Err(error) = rustix::fs::renameat(&folder, &*temporary, &folder, name) {
+            let _ = rustix::fs::unlinkat(&folder, &*temporary, AtFlags::empty());
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,417 @@
+//! Threads that pull whole packages: what the store has is linked while the rest is fetched.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::place::{Carrier, PlaceError, Source};
+use super::plan::Plan;
+use super::swap::Staging;
+use super::{FetchError, LinkError, LinkMode, Means, TarballWant, WantedPackage};
+use crate::report::Event;
+use crate::store::{self, Bench, Package, StoreError};
+
+/// Tarballs in memory that wait for a worker: beyond this the network waits.
+const WAITING_BYTES: usize = 128 << 20;
+
+/// Fills the staged homes. Returns the package of each slot, `None` where the store could not keep it.
+pub(super) fn build(
+    plan: &Plan<'_>,
+    staging: &Staging,
+    means: Means<'_>,
+) -> Result<Vec<Option<Package>>, LinkError> {
+    let total = plan.places.len() as u64;
+    means.reporter.emit(Event::PackagesWanted { total });
+    let crew = Crew {
+        plan,
+        staging,
+        means,
+        carrier: Carrier::new(means.mode, means.store.umask()),
+        slots: plan.slots.iter().map(|_| OnceLock::new()).collect(),
+        board: Mutex::default(),
+        wake: Condvar::new(),
+    };
+    crew.probe();
+    crew.run();
+    let board = crew
+        .board
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    match board.failure {
+        Some((_, error)) => Err(error),
+        None => Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect()),
+    }
+}
+
+/// What is left to do, shared by all threads.
+#[derive(Default)]
+struct Board {
+    /// Places whose package is in the store; the last has the most files.
+    ready: Vec<usize>,
+    arrived: VecDeque<(usize, Vec<u8>)>,
+    waiting_bytes: usize,
+    /// Arrived tarballs in the hands of a worker.
+    busy: usize,
+    /// More tarballs may come.
+    open: bool,
+    /// Slots whose bytes had a wrong hash in the first round.
+    wrong: Vec<usize>,
+    second_round: bool,
+    delivered: Vec<usize>,
+    /// The failure of the lowest slot: which one is told does not depend on speed.
+    failure: Option<(usize, LinkError)>,
+}
+
+enum Task {
+    Ready(usize),
+    Arrived(usize, Vec<u8>),
+}
+
+struct Crew<'a> {
+    plan: &'a Plan<'a>,
+    staging: &'a Staging,
+    means: Means<'a>,
+    carrier: Carrier,
+    slots: Vec<OnceLock<Package>>,
+    board: Mutex<Board>,
+    wake: Condvar,
+}
+
+impl Crew<'_> {
+    /// Finds out what the store has, whole; the rest is fetched.
+    fn probe(&self) {
+        let next = AtomicUsize::new(0);
+        in_parallel(|| {
+            while let Some(at) = take(&next, self.plan.slots.len()) {
+                if let Err(error) = self.probe_slot(at) {
+                    self.fail(at, error);
+                }
+            }
+        });
+        let mut board = self.lock();
+        let mut ready: Vec<(usize, usize)> = Vec::new();
+        for (slot, package) in self.plan.slots.iter().zip(&self.slots) {
+            if let Some(package) = package.get() {
+                ready.extend(
+                    slot.places
+                        .iter()
+                        .map(|place| (package.index().len(), *place)),
+                );
+            }
+        }
+        ready.sort_unstable();
+        board.ready = ready.into_iter().map(|(_, place)| place).collect();
+        board.open = true;
+    }
+
+    fn probe_slot(&self, at: usize) -> Result<(), LinkError> {
+        let store = self.means.store;
+        let wanted = self.plan.slots[at].package;
+        let Some(package) = wanted
+            .integrity
+            .as_ref()
+            .and_then(|want| store.lookup(want))
+        else {
+            return Ok(());
+        };
+        package.check_identity(&wanted.id)?;
+        let intact = store
+            .open_package(&package)
+            .is_ok_and(|folder| package.is_intact(folder.as_fd()));
+        let package = if intact {
+            Some(package)
+        } else {
+            store.heal(package.sha512())
+        };
+        if let Some(package) = package {
+            self.means.reporter.emit(Event::TarballStored {
+                id: wanted.id.clone(),
+                bytes: 0,
+            });
+            let _ = self.slots[at].set(package);
+        }
+        Ok(())
+    }
+
+    fn run(&self) {
+        let missing: Vec<usize> = (0..self.slots.len())
+            .filter(|at| self.slots[*at].get().is_none())
+            .collect();
+        if missing.is_empty() || self.lock().failure.is_some() {
+            self.lock().open = false;
+            return in_parallel(|| self.work());
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| self.fetch(&missing));
+            in_parallel(|| self.work());
+        });
+    }
+
+    /// On the network's thread: all that is missing, then once more what came with a wrong hash.
+    fn fetch(&self, missing: &[usize]) {
+        self.fetch_round(missing, false);
+        let wrong = {
+            let board = self.lock();
+            let settled = self.wake.wait_while(board, |board| {
+                board.failure.is_none() && (board.busy > 0 || !board.arrived.is_empty())
+            });
+            std::mem::take(&mut settled.unwrap_or_else(PoisonError::into_inner).wrong)
+        };
+        if !wrong.is_empty() {
+            self.fetch_round(&wrong, true);
+        }
+        self.lock().open = false;
+        self.wake.notify_all();
+    }
+
+    fn fetch_round(&self, slots: &[usize], again: bool) {
+        let wants: Vec<TarballWant> = slots
+            .iter()
+            .map(|slot| want(*slot, self.plan.slots[*slot].package, again))
+            .collect();
+        let mut board = self.lock();
+        board.delivered.clear();
+        board.second_round = again;
+        drop(board);
+        self.means
+            .fetch
+            .fetch(&wants, &|slot, outcome| self.deliver(slot, outcome));
+        let board = self.lock();
+        let missed = slots
+            .iter()
+            .find(|slot| !board.delivered.contains(slot))
+            .copied();
+        let over = board.failure.is_some();
+        drop(board);
+        if let (Some(slot), false) = (missed, over) {
+            let id = self.plan.slots[slot].package.id.clone();
+            self.fail(slot, LinkError::Undelivered(id));
+        }
+    }
+
+    fn deliver(&self, slot: usize, outcome: Result<Vec<u8>, FetchError>) -> ControlFlow<()> {
+        let bytes = match outcome {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.fail(slot, error.into());
+                return ControlFlow::Break(());
+            }
+        };
+        let board = self.wake.wait_while(self.lock(), |board| {
+            board.failure.is_none() && board.waiting_bytes > WAITING_BYTES
+        });
+        let mut board = board.unwrap_or_else(PoisonError::into_inner);
+        if board.failure.is_some() {
+            return ControlFlow::Break(());
+        }
+        board.delivered.push(slot);
+        board.waiting_bytes += bytes.len();
+        board.arrived.push_back((slot, bytes));
+        drop(board);
+        self.wake.notify_all();
+        ControlFlow::Continue(())
+    }
+
+    fn work(&self) {
+        let mut bench = Bench::default();
+        while let Some(task) = self.next() {
+            match task {
+                Task::Ready(place) => {
+                    if let Err(error) = self.place_stored(place) {
+                        self.fail(place, error);
+                    }
+                }
+                Task::Arrived(slot, tarball) => {
+                    let done = self.take_in(&mut bench, slot, &tarball);
+                    self.lock().busy -= 1;
+                    if let Err(error) = done {
+                        self.fail(slot, error);
+                    }
+                    self.wake.notify_all();
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Task> {
+        let mut board = self.lock();
+        loop {
+            if board.failure.is_some() {
+                return None;
+            }
+            if let Some((slot, tarball)) = board.arrived.pop_front() {
+                board.waiting_bytes -= tarball.len();
+                board.busy += 1;
+                return Some(Task::Arrived(slot, tarball));
+            }
+            if let Some(place) = board.ready.pop() {
+                return Some(Task::Ready(place));
+            }
+            if !board.open {
+                return None;
+            }
+            board = self
+                .wake
+                .wait(board)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Verifies, keeps and links a tarball that just came.
+    fn take_in(&self, bench: &mut Bench, slot: usize, tarball: &[u8]) -> Result<(), LinkError> {
+        let store = self.means.store;
+        let wanted = self.plan.slots[slot].package;
+        let expected = wanted.integrity.as_ref();
+        let sha512 = match store::verify(&wanted.id, tarball, expected) {
+            Err(error) if !error.is_final() && self.first_wrong(slot) => return Ok(()),
+            verdict => verdict?,
+        };
+        let archive = store::unpack(bench, &wanted.id, tarball, sha512, store.limits())?;
+        for note in &archive.notes {
+            let message = format!("{}: {note}", wanted.id);
+            let code = "TAR_ENTRY_INFO";
+            self.means.reporter.emit(Event::Warning { code, message });
+        }
+        match store.keep(&archive, tarball, expected) {
+            Ok(package) => {
+                let _ = self.slots[slot].set(package);
+            }
+            Err(StoreError::ReadOnly(..)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.means.reporter.emit(Event::TarballStored {
+            id: wanted.id.clone(),
+            bytes: tarball.len() as u64,
+        });
+        let memory = self.slots[slot].get().is_none() || self.means.mode == LinkMode::Copy;
+        for place in &self.plan.slots[slot].places {
+            if memory {
+                self.place(*place, &Source::Unpacked(&archive), false)?
+                    .map_err(|error| self.explain(*place, error))?;
+                self.placed(*place);
+            } else {
+                self.place_stored(*place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes a wrong hash for the second round; `false` when this was the second.
+    fn first_wrong(&self, slot: usize) -> bool {
+        let mut board = self.lock();
+        if !board.second_round {
+            board.wrong.push(slot);
+        }
+        !board.second_round
+    }
+
+    fn place_stored(&self, place: usize) -> Result<(), LinkError> {
+        let wanted = &self.plan.places[place];
+        let package = self.slot_of(place).and_then(OnceLock::get);
+        let package = package.ok_or_else(|| LinkError::Unstable(wanted.package.id.clone()))?;
+        match self.place_from(place, package, false)? {
+            Ok(()) => {}
+            Err(PlaceError::Unstable) => {
+                let healed = self.means.store.heal(package.sha512());
+                let healed =
+                    healed.ok_or_else(|| LinkError::Unstable(wanted.package.id.clone()))?;
+                self.place_from(place, &healed, true)?
+                    .map_err(|error| self.explain(place, error))?;
+            }
+            Err(error) => return Err(self.explain(place, error)),
+        }
+        self.placed(place);
+        Ok(())
+    }
+
+    fn place_from(
+        &self,
+        place: usize,
+        package: &Package,
+        again: bool,
+    ) -> Result<Result<(), PlaceError>, LinkError> {
+        match self.means.store.open_package(package) {
+            Ok(folder) => self.place(place, &Source::Stored(package, folder.as_fd()), again),
+            Err(_) => Ok(Err(PlaceError::Unstable)),
+        }
+    }
+
+    fn place(
+        &self,
+        place: usize,
+        source: &Source<'_>,
+        again: bool,
+    ) -> Result<Result<(), PlaceError>, LinkError> {
+        let wanted = &self.plan.places[place];
+        let home = self.staging.home(wanted.home)?;
+        Ok(self.carrier.place(home, wanted, source, again))
+    }
+
+    fn placed(&self, place: usize) {
+        let location = self.plan.places[place].package.location.clone();
+        self.means.reporter.emit(Event::PackageLinked { location });
+    }
+
+    fn explain(&self, place: usize, error: PlaceError) -> LinkError {
+        let package = self.plan.places[place].package;
+        match error {
+            PlaceError::Unstable => LinkError::Unstable(package.id.clone()),
+            PlaceError::Disk(action, path, source) => LinkError::Disk {
+                action,
+                path: self.staging.project().join("node_modules").join(path),
+                source,
+            },
+        }
+    }
+
+    fn slot_of(&self, place: usize) -> Option<&OnceLock<Package>> {
+        let at = self.plan.places.get(place)?.slot;
+        self.slots.get(at)
+    }
+
+    fn fail(&self, order: usize, error: LinkError) {
+        let mut board = self.lock();
+        if board
+            .failure
+            .as_ref()
+            .is_none_or(|(known, _)| order < *known)
+        {
+            board.failure = Some((order, error));
+        }
+        drop(board);
+        self.wake.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn want(slot: usize, package: &WantedPackage, again: bool) -> TarballWant {
+    TarballWant {
+        slot,
+        id: package.id.clone(),
+        url: package.url.clone(),
+        integrity: package.integrity.clone(),
+        again,
+    }
+}
+
+/// The next number below `end`.
+fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    (at < end).then_some(at)
+}
+
+/// Runs `work` on this thread and on one more for each further core, up to eight.
+pub(super) fn in_parallel(work: impl Fn() + Sync) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 1..cores.min(8) {
+            scope.spawn(&work);
+        }
+        work();
+    });
+}

@@ -1,0 +1,128 @@
+//! System calls relative to open folders, without a call too many.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::index::{Record, Stamp};
+
+/// Decimal file names without an allocation each.
+#[derive(Default)]
+pub(crate) struct FileName(String);
+
+impl FileName {
+    pub fn of(&mut self, number: usize) -> &str {
+        self.0.clear();
+        let _ = write!(self.0, "{number}");
+        &self.0
+    }
+}
+
+/// Makes a new file; its mode is `mode`, which the process's umask must allow.
+pub(crate) fn create_file(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    mode: u32,
+    bytes: &[u8],
+) -> Result<(), Errno> {
+    create(folder, name, mode, bytes).map(drop)
+}
+
+fn create(folder: BorrowedFd<'_>, name: &str, mode: u32, bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(folder, name, flags, Mode::from_raw_mode(mode))?;
+    write_all(file.as_fd(), bytes)?;
+    Ok(file)
+}
+
+/// 0644, or 0755 with any execute bit, under the umask: nothing else survives of an archive's mode.
+pub(crate) fn file_mode(executable: bool, umask: u32) -> u32 {
+    let mode = if executable { 0o755 } else { 0o644 };
+    mode & !umask
+}
+
+/// Makes a new file and returns its stamp.
+pub(super) fn write_file(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    mode: u32,
+    bytes: &[u8],
+) -> Result<Stamp, Errno> {
+    let file = create(folder, name, mode, bytes)?;
+    let stat = rustix::fs::fstat(&file)?;
+    if stat.st_mode & 0o7777 == mode {
+        return Ok(stamp_of(&stat));
+    }
+    // Another umask than the process's, or a folder with default ACLs.
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+    Ok(stamp_of(&rustix::fs::fstat(&file)?))
+}
+
+fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(file, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The stamp of a regular file; `None` for anything else.
+pub(super) fn stamp(folder: BorrowedFd<'_>, name: &str) -> Option<Stamp> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    regular.then(|| stamp_of(&stat))
+}
+
+fn stamp_of(stat: &Stat) -> Stamp {
+    Stamp {
+        size: stat.st_size.cast_unsigned(),
+        mtime: stat.st_mtime * 1_000_000_000 + stat.st_mtime_nsec.cast_signed(),
+        inode: stat.st_ino,
+        mode: stat.st_mode & 0o7777,
+    }
+}
+
+pub(super) fn read_at(folder: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u8>> {
+    use io::Read as _;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::openat(folder, path, flags, Mode::empty())?;
+    let size = rustix::fs::fstat(&file)?.st_size;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+    fs::File::from(file).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A stored file's bytes, if they are those of the record.
+pub(crate) fn read_record(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    record: &Record<'_>,
+) -> Option<Vec<u8>> {
+    let bytes = read_at(folder, name).ok()?;
+    (*blake3::hash(&bytes).as_bytes() == record.blake3).then_some(bytes)
+}
+
+/// A name that nobody can plant something under beforehand.
+pub(crate) fn unguessable() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
+}
+
+pub(crate) fn hex(digest: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * digest.len());
+    for byte in digest {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+    }
+    text
+}

@@ -1,0 +1,217 @@
+//! Why a tarball does not enter the store, or a store cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::integrity::Integrity;
+use crate::name::PackageId;
+
+/// Why a tarball did not enter the store.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum StoreError {
+    #[error("`{id}` arrived as {got}, but {want} is promised")]
+    #[diagnostic(
+        code(EINTEGRITY),
+        help("the registry or something on the way changed the bytes; if you trust the new content, run `heatseal shrinkwrap --update {}`", id.name)
+    )]
+    Integrity {
+        id: PackageId,
+        got: Box<Integrity>,
+        want: Box<Integrity>,
+    },
+    #[error("the tarball of `{id}` is an impostor: its package.json says {found}")]
+    #[diagnostic(
+        code(EINTEGRITY),
+        help("the lock or the registry serves another package under this name; do not install it")
+    )]
+    Impostor { id: PackageId, found: String },
+    #[error("the tarball of `{id}` is refused: {flaw}")]
+    #[diagnostic(
+        code(TAR_BAD_ARCHIVE),
+        help("report it to the maintainers of `{}`; nothing was installed", id.name)
+    )]
+    Refused { id: PackageId, flaw: Flaw },
+    #[error("cannot {action} `{}` in the store", path.display())]
+    #[diagnostic(code(EIO), help("check space and permission of the store"))]
+    Disk {
+        action: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the store `{}` cannot be written", .0.display())]
+    #[diagnostic(
+        code(EROFS),
+        help("give a writable folder with `--store-dir`, or fill the store before")
+    )]
+    ReadOnly(PathBuf, #[source] io::Error),
+    #[error("the store `{}` can be changed by others: {why}", path.display())]
+    #[diagnostic(
+        code(EPERM),
+        help("`chmod go-w` it, or give a folder of your own with `--store-dir`")
+    )]
+    NotPrivate { path: PathBuf, why: &'static str },
+}
+
+impl StoreError {
+    pub(super) fn at(
+        action: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                Self::ReadOnly(path, source)
+            }
+            _ => Self::Disk {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+
+    /// Would the same bytes be refused again, so that another download is no help?
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Integrity { .. })
+    }
+}
+
+/// The entry that broke a rule, and the rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Flaw {
+    /// Escaped and shortened; empty when the archive as a whole is at fault.
+    pub entry: String,
+    pub rule: Rule,
+}
+
+impl std::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.entry.is_empty() {
+            write!(f, "{}", self.rule)
+        } else {
+            write!(f, "entry \"{}\": {}", self.entry, self.rule)
+        }
+    }
+}
+
+impl Flaw {
+    pub(super) fn new(entry: &[u8], rule: Rule) -> Self {
+        Self {
+            entry: printable(entry),
+            rule,
+        }
+    }
+
+    pub(super) fn whole(rule: Rule) -> Self {
+        Self {
+            entry: String::new(),
+            rule,
+        }
+    }
+}
+
+/// Foreign bytes for a message: escaped, at most about 120 characters.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes.get(..480).unwrap_or(bytes));
+    let mut shown: String = text
+        .chars()
+        .take(120)
+        .flat_map(|c| {
+            let escape = c.is_control() || c == '\u{fffd}';
+            let (escaped, plain) = if escape {
+                (Some(c.escape_unicode()), None)
+            } else {
+                (None, Some(c))
+            };
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect();
+    if text.chars().count() > 120 {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The rules an archive must keep (threats.md 1.1, 1.2, 1.13).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rule {
+    #[error("its path climbs with `..`")]
+    Climbs,
+    #[error("its path is absolute")]
+    Absolute,
+    #[error("its path has an empty part")]
+    EmptyPart,
+    #[error("its path has a backslash")]
+    Backslash,
+    #[error("its name is not safe on every system: {0}")]
+    NotPortable(&'static str),
+    #[error("its name has a control character")]
+    Control,
+    #[error("its name is not UTF-8")]
+    NotUtf8,
+    #[error("a part of its path is longer than 255 bytes")]
+    LongName,
+    #[error("its path is longer than 4096 bytes")]
+    LongPath,
+    #[error("it lies deeper than 1024 folders")]
+    Deep,
+    #[error("a file and a folder have the same name")]
+    FileAndFolder,
+    #[error("it differs from \"{0}\" only in case or Unicode form")]
+    Twins(String),
+    #[error("the same path comes twice with different content")]
+    Twice,
+    #[error("a link leaves the package")]
+    LinkLeaves,
+    #[error("its path runs through a link of the archive")]
+    ThroughLink,
+    #[error("hard links are not allowed")]
+    HardLink,
+    #[error("entries of type `{0}` are not allowed")]
+    Kind(String),
+    #[error("it lies in no folder")]
+    NoRoot,
+    #[error("the archive has more than one first folder")]
+    SeveralRoots,
+    #[error("a folder has content")]
+    FolderWithBody,
+    #[error("its header and its extended header give different sizes")]
+    SizesDiffer,
+    #[error("extended headers for one entry are mixed or repeated")]
+    MixedMetadata,
+    #[error("its extended header is malformed")]
+    BadMetadata,
+    #[error("its extended header has the key \"{0}\" twice")]
+    RepeatedKey(String),
+    #[error("the extended header key \"{0}\" is not allowed here")]
+    UnknownKey(String),
+    #[error("its header has a wrong checksum")]
+    Checksum,
+    #[error("its size is not a number that tar allows")]
+    BadSize,
+    #[error("an extended header belongs to no entry")]
+    Dangling,
+    #[error("the archive ends in the middle of an entry")]
+    Truncated,
+    #[error("there is data after the end of the archive")]
+    TrailingData,
+    #[error("it is not gzip but {0}")]
+    NotGzip(&'static str),
+    #[error("the gzip data is damaged")]
+    BadGzip,
+    #[error("the gzip data unpacks to more or less than it says")]
+    WrongLength,
+    #[error("there is data after the end of the gzip member")]
+    AfterGzip,
+    #[error("it unpacks to more than {0} bytes")]
+    TooLarge(u64),
+    #[error("it has more than {0} entries")]
+    TooMany(usize),
+    #[error("it has an extended header of more than {0} bytes")]
+    MetadataTooLarge(u64),
+    #[error("it has no package.json")]
+    NoManifest,
+    #[error("its package.json is not a JSON object of reasonable size")]
+    BadManifest,
+}

@@ -1,0 +1,222 @@
+//! Tar's 512-byte headers, and the pax and GNU records that amend them.
+
+use std::borrow::Cow;
+
+use super::error::{Flaw, Rule, printable};
+use super::tar::BLOCK;
+
+/// The fields of a header that an install depends on; owner and times are not read.
+pub(super) struct Header<'a> {
+    name: &'a [u8],
+    prefix: &'a [u8],
+    pub link: &'a [u8],
+    pub kind: u8,
+    pub size: u64,
+    pub executable: bool,
+}
+
+impl<'a> Header<'a> {
+    /// Name and prefix joined.
+    pub fn path(&self) -> Cow<'a, [u8]> {
+        if self.prefix.is_empty() {
+            Cow::Borrowed(self.name)
+        } else {
+            Cow::Owned([self.prefix, b"/", self.name].concat())
+        }
+    }
+
+    pub fn flaw(&self, rule: Rule) -> Flaw {
+        Flaw::new(&self.path(), rule)
+    }
+}
+
+/// Parses a header block whose checksum holds.
+pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header<'_>, Flaw> {
+    let name = until_nul(&block[..100]);
+    // Only POSIX's own magic gives the prefix its meaning; GNU keeps times there.
+    let posix = &block[257..263] == b"ustar\0";
+    let prefix = if posix {
+        until_nul(&block[345..500])
+    } else {
+        &[]
+    };
+    let mut header = Header {
+        name,
+        prefix,
+        link: until_nul(&block[157..257]),
+        kind: block[156],
+        size: 0,
+        executable: octal(&block[100..108]).is_some_and(|mode| mode & 0o111 != 0),
+    };
+    if octal(&block[148..156]) != Some(checksum(block)) {
+        return Err(header.flaw(Rule::Checksum));
+    }
+    header.size = match size(&block[124..136]) {
+        Some(size) => size,
+        None => return Err(header.flaw(Rule::BadSize)),
+    };
+    Ok(header)
+}
+
+fn until_nul(field: &[u8]) -> &[u8] {
+    let end = memchr::memchr(0, field).unwrap_or(field.len());
+    &field[..end]
+}
+
+/// The sum of all bytes, the checksum's own eight counted as spaces.
+fn checksum(block: &[u8; BLOCK]) -> u64 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    sum(&block[..148]) + sum(&block[156..]) + 8 * u64::from(b' ')
+}
+
+/// Octal digits between blanks and NULs; `None` for anything else, and for nothing at all.
+fn octal(field: &[u8]) -> Option<u64> {
+    let start = field.iter().position(|byte| *byte != b' ')?;
+    let digits = &field[start..];
+    let end = digits
+        .iter()
+        .position(|byte| !(b'0'..=b'7').contains(byte))
+        .unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at(end);
+    if digits.is_empty() || digits.len() > 21 || rest.iter().any(|byte| !matches!(byte, 0 | b' ')) {
+        return None;
+    }
+    Some(
+        digits
+            .iter()
+            .fold(0, |value, digit| value * 8 + u64::from(digit - b'0')),
+    )
+}
+
+/// Octal, or GNU's binary form as long as it is positive and could be a length.
+fn size(field: &[u8]) -> Option<u64> {
+    match field {
+        [0x80, 0, 0, 0, low @ ..] => {
+            let value = u64::from_be_bytes(low.try_into().ok()?);
+            i64::try_from(value).ok().map(|_| value)
+        }
+        _ => octal(field),
+    }
+}
+
+/// What pax or GNU records say about the entry that follows them.
+#[derive(Default)]
+pub(super) struct Metadata<'a> {
+    source: Option<u8>,
+    pub path: Option<Cow<'a, [u8]>>,
+    pub link: Option<Cow<'a, [u8]>>,
+    pub size: Option<u64>,
+}
+
+impl<'a> Metadata<'a> {
+    /// Is there a record that waits for its entry?
+    pub fn is_pending(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Takes the body of an `x`, `g`, `L` or `K` entry.
+    ///
+    /// One dialect for each entry, each record once: readers disagree about the rest.
+    pub fn take(&mut self, kind: u8, body: &'a [u8]) -> Result<(), Rule> {
+        match (self.source, kind) {
+            (None, _) | (Some(b'L'), b'K') | (Some(b'K'), b'L') => {}
+            _ => return Err(Rule::MixedMetadata),
+        }
+        match kind {
+            b'g' => return records(body, |key, value| global(key, value)),
+            b'x' => self.pax(body)?,
+            b'L' if self.path.is_none() => self.path = Some(gnu(body)?),
+            b'K' if self.link.is_none() => self.link = Some(gnu(body)?),
+            _ => return Err(Rule::MixedMetadata),
+        }
+        self.source = Some(kind);
+        Ok(())
+    }
+
+    fn pax(&mut self, body: &'a [u8]) -> Result<(), Rule> {
+        let mut seen: Vec<&[u8]> = Vec::new();
+        records(body, |key, value| {
+            if seen.contains(&key) {
+                return Err(Rule::RepeatedKey(printable(key)));
+            }
+            seen.push(key);
+            match key {
+                b"path" => self.path = Some(text(value)?),
+                b"linkpath" => self.link = Some(text(value)?),
+                b"size" => self.size = Some(decimal(value).ok_or(Rule::BadSize)?),
+                _ => return harmless(key, value),
+            }
+            Ok(())
+        })
+    }
+}
+
+/// GNU's long names end in a NUL.
+fn gnu(body: &[u8]) -> Result<Cow<'_, [u8]>, Rule> {
+    let end = body
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |at| at + 1);
+    text(&body[..end])
+}
+
+fn text(value: &[u8]) -> Result<Cow<'_, [u8]>, Rule> {
+    if value.is_empty() || value.contains(&0) {
+        return Err(Rule::BadMetadata);
+    }
+    Ok(Cow::Borrowed(value))
+}
+
+fn decimal(value: &[u8]) -> Option<u64> {
+    if !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value: u64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+    i64::try_from(value).ok().map(|_| value)
+}
+
+/// Keys that cannot change what is installed: times, owners, vendors' own, comments.
+fn harmless(key: &[u8], value: &[u8]) -> Result<(), Rule> {
+    let plain = [
+        "atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment", "dev", "ino", "nlink",
+    ];
+    let known = plain.iter().any(|name| name.as_bytes() == key)
+        || key.contains(&b'.') && !key.starts_with(b"GNU.sparse.")
+        || matches!(key, b"charset" | b"hdrcharset") && value == b"ISO-IR 10646 2000 UTF-8";
+    if known {
+        Ok(())
+    } else {
+        Err(Rule::UnknownKey(printable(key)))
+    }
+}
+
+fn global(key: &[u8], value: &[u8]) -> Result<(), Rule> {
+    harmless(key, value)
+}
+
+/// Reads `LENGTH KEY=VALUE\n` records; the length counts all of its record.
+fn records<'a>(
+    mut body: &'a [u8],
+    mut each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), Rule>,
+) -> Result<(), Rule> {
+    while !body.is_empty() {
+        let space = memchr::memchr(b' ', body).ok_or(Rule::BadMetadata)?;
+        let digits = &body[..space];
+        let length = decimal(digits)
+            .filter(|_| !digits.is_empty() && digits[0] != b'0')
+            .and_then(|length| usize::try_from(length).ok())
+            .filter(|length| *length > space + 1)
+            .ok_or(Rule::BadMetadata)?;
+        let (record, rest) = body.split_at_checked(length).ok_or(Rule::BadMetadata)?;
+        let field = record[space + 1..]
+            .strip_suffix(b"\n")
+            .ok_or(Rule::BadMetadata)?;
+        let equals = memchr::memchr(b'=', field).ok_or(Rule::BadMetadata)?;
+        if equals == 0 {
+            return Err(Rule::BadMetadata);
+        }
+        each(&field[..equals], &field[equals + 1..])?;
+        body = rest;
+    }
+    Ok(())
+}
