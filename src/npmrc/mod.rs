@@ -175,6 +175,17 @@ impl Config {
         }
     }
 
+    /// Every key that some source sets, with the items of the source that wins; credentials too.
+    pub fn entries(&self) -> BTreeMap<String, Vec<String>> {
+        let keys = self.layers.iter().flat_map(|layer| layer.values.keys());
+        keys.filter(|key| self.value(key).is_some())
+            .map(|key| {
+                let items = self.list(key).into_iter().map(str::to_owned).collect();
+                (key.clone(), items)
+            })
+            .collect()
+    }
+
     fn value(&self, key: &str) -> Option<&Value> {
         self.layers.iter().find_map(|layer| {
             layer

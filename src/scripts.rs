@@ -1,1 +1,0 @@
-//! Lifecycle scripts: which, in what order, with what environment.

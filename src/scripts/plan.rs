@@ -1,0 +1,203 @@
+//! Decides which scripts run, and in what order.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::environment::package_variables;
+use super::policy::absolute;
+use super::{Candidate, Kind, Policy};
+use crate::collate;
+use crate::manifest::{self, Manifest};
+use crate::name::PackageId;
+
+/// The command that stands in for a missing `install` where there is a `binding.gyp`.
+const NODE_GYP: &str = "node-gyp rebuild";
+/// The events of the first round, and of the second.
+const FOR_PACKAGES: [&str; 3] = ["preinstall", "install", "postinstall"];
+const FOR_LINKS: [&str; 4] = ["preinstall", "prepare", "install", "postinstall"];
+
+/// All scripts of dependencies that are to run, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    packages: Vec<Planned>,
+    links: Vec<Planned>,
+    denied: Vec<Planned>,
+}
+
+/// One package and its scripts.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    pub location: String,
+    pub folder: PathBuf,
+    pub id: PackageId,
+    /// Its failure removes it instead of ending the install.
+    pub optional: bool,
+    /// The project's own code: a workspace.
+    pub(super) own: bool,
+    /// Event and command, in the order of the events.
+    pub scripts: Vec<(&'static str, String)>,
+    /// Variables only its own scripts see.
+    pub(super) variables: Vec<(String, String)>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.packages.is_empty() && self.links.is_empty()
+    }
+
+    /// Everyone whose scripts run: packages, then links, each in order.
+    pub fn planned(&self) -> impl Iterator<Item = &Planned> {
+        self.packages.iter().chain(&self.links)
+    }
+
+    /// Those who have scripts that the policy keeps from running.
+    pub fn denied(&self) -> &[Planned] {
+        &self.denied
+    }
+
+    /// One event of one round after the other; who takes part in it, and with what command.
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+        let packages = FOR_PACKAGES.map(|event| Step::new(event, &self.packages));
+        let links = FOR_LINKS.map(|event| Step::new(event, &self.links));
+        packages.into_iter().chain(links)
+    }
+}
+
+/// One event of one round.
+pub(super) struct Step<'a> {
+    pub event: &'static str,
+    pub jobs: Vec<(&'a Planned, &'a str)>,
+}
+
+impl<'a> Step<'a> {
+    fn new(event: &'static str, planned: &'a [Planned]) -> Self {
+        let jobs = planned.iter().filter_map(|planned| {
+            let (_, command) = planned.scripts.iter().find(|(own, _)| *own == event)?;
+            Some((planned, command.as_str()))
+        });
+        let jobs = jobs.collect();
+        Self { event, jobs }
+    }
+}
+
+/// Reads the manifests of those that may have scripts, asks the policy, and puts them in order.
+/// The tree has to be on disk in full; `project` is the folder that `file:` in a lock starts from.
+///
+/// A manifest that cannot be read has no scripts, as for npm. Where the author says
+/// `gypfile: false`, nothing is built: npm only hears that when no lock is involved.
+pub fn plan(candidates: &[Candidate], policy: &Policy, project: &Path) -> Plan {
+    let mut plan = Plan::default();
+    if matches!(policy, Policy::Nobody) {
+        return plan;
+    }
+    let mut candidates: Vec<&Candidate> = candidates.iter().collect();
+    candidates.sort_by(|a, b| {
+        let by_location = || collate::compare(&a.location, &b.location);
+        a.depth.cmp(&b.depth).then_with(by_location)
+    });
+    for candidate in candidates {
+        let Some(planned) = scripts_of(candidate, project) else {
+            continue;
+        };
+        if !policy.lets_run(candidate) {
+            plan.denied.push(planned);
+        } else if candidate.kind.is_link() {
+            plan.links.push(planned);
+        } else {
+            plan.packages.push(planned);
+        }
+    }
+    plan
+}
+
+fn scripts_of(candidate: &Candidate, project: &Path) -> Option<Planned> {
+    let (is_link, folder) = (candidate.kind.is_link(), &candidate.folder);
+    let builds = has_binding_gyp(folder);
+    if !builds && !is_link && !candidate.has_install_script {
+        return None;
+    }
+    let manifest = manifest::read(folder).unwrap_or_default().manifest;
+    let gyp = builds.then(|| gyp_install(&manifest)).flatten();
+    let mut scripts = Vec::new();
+    // The lock is law: what it says has no scripts gets none from its manifest.
+    if is_link || candidate.has_install_script {
+        let events: &[&str] = if is_link { &FOR_LINKS } else { &FOR_PACKAGES };
+        for event in events {
+            if let Some(command) = script(&manifest, event) {
+                scripts.push((*event, command.to_owned()));
+            }
+        }
+    }
+    if let Some(command) = gyp {
+        scripts.push(("install", command.to_owned()));
+    }
+    (!scripts.is_empty()).then(|| Planned {
+        location: candidate.location.clone(),
+        folder: folder.clone(),
+        id: candidate.id.clone(),
+        optional: candidate.flags.optional,
+        own: candidate.kind == Kind::Workspace,
+        scripts,
+        variables: variables(candidate, &manifest, project),
+    })
+}
+
+/// A manifest's command for an event; an empty one is none.
+pub(super) fn script<'a>(manifest: &'a Manifest, event: &str) -> Option<&'a str> {
+    let command = manifest.object("scripts")?.get(event)?.as_str()?;
+    (!command.is_empty()).then_some(command)
+}
+
+pub(super) fn has_binding_gyp(folder: &Path) -> bool {
+    folder.join("binding.gyp").is_file()
+}
+
+/// The command npm makes up for a package with a `binding.gyp`, unless the author has other plans.
+pub(super) fn gyp_install(manifest: &Manifest) -> Option<&'static str> {
+    let refused = manifest.fields.get("gypfile") == Some(&Value::Bool(false));
+    let own = ["install", "preinstall"]
+        .iter()
+        .any(|event| script(manifest, event).is_some());
+    (!refused && !own).then_some(NODE_GYP)
+}
+
+/// What only a dependency's scripts see. `config` is left out but for links: npm has the others'
+/// manifests from the lock, which does not hold it. An absent URL or integrity is `null`.
+fn variables(candidate: &Candidate, manifest: &Manifest, project: &Path) -> Vec<(String, String)> {
+    let mut own = manifest.clone();
+    if !candidate.kind.is_link() {
+        own.fields.shift_remove("config");
+        let PackageId { name, version } = &candidate.id;
+        for (field, value) in [("name", name), ("version", version)] {
+            own.fields.insert(field.to_owned(), value.as_ref().into());
+        }
+    }
+    let known = |value: Option<String>| {
+        let value = value.filter(|_| !candidate.kind.is_link());
+        value.unwrap_or_else(|| "null".to_owned())
+    };
+    let resolved = candidate.resolved.as_deref().map(|resolved| {
+        if resolved.starts_with("file:") {
+            format!("file:{}", absolute(resolved, project).display())
+        } else {
+            resolved.to_owned()
+        }
+    });
+    let flags = candidate.flags;
+    let one = |flag: bool| if flag { "1" } else { "" }.to_owned();
+    let lone_dev_optional = flags.dev_optional && !flags.dev && !flags.optional;
+    let mut variables = package_variables(&own);
+    variables.extend(
+        [
+            ("npm_package_resolved", known(resolved)),
+            ("npm_package_integrity", known(candidate.integrity.clone())),
+            ("npm_package_optional", one(flags.optional)),
+            ("npm_package_dev", one(flags.dev)),
+            ("npm_package_peer", one(flags.peer)),
+            ("npm_package_dev_optional", one(lone_dev_optional)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    variables
+}
