@@ -1,0 +1,370 @@
+//! What may be typed: verbs, flags, and the help that explains them.
+
+#![allow(clippy::doc_markdown)] // these comments are help texts, and a terminal shows backticks
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::npm_flags::NpmFlags;
+
+/// Locks and installs Node.js dependencies, reproducibly.
+///
+/// heatseal writes the lock that npm 11 would write (npm-shrinkwrap.json or package-lock.json),
+/// installs the tree that `npm ci` would install, and compares the locks of two environments. Its
+/// configuration is npm's: .npmrc files, npm_config_* variables, flags.
+#[derive(Debug, Parser)]
+#[command(name = "heatseal", version, arg_required_else_help = true, after_help = AFTER)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const AFTER: &str = "\
+Examples:
+  heatseal shrinkwrap              lock this project into npm-shrinkwrap.json
+  heatseal ci                      install exactly what the lock says
+  heatseal diff a.json b.json      what differs between two locks
+
+Exit codes:
+  0  done, or the answer is yes      6  refused by policy
+  1  the answer is no                7  registry or network
+  2  usage                           8  a lifecycle script failed
+  3  lock and manifest disagree,     9  cannot resolve
+     or there is no usable lock     10  file system
+  4  integrity or verification     130  interrupted
+  5  does not run on the target
+
+`heatseal VERB --help` explains a verb and shows examples.";
+
+/// Flags of every verb.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Run as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// Print nothing but errors and what was asked for
+    #[arg(short, long, visible_alias = "silent", global = true)]
+    pub quiet: bool,
+    /// Folder of the store [default: $HEATSEAL_STORE_DIR, else heatseal in the user's cache folder]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub store_dir: Option<PathBuf>,
+    /// Registry to ask: an http or https URL, or file:DIR for a folder
+    #[arg(long, value_name = "URL", global = true)]
+    pub registry: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Shrinkwrap(Box<Shrinkwrap>),
+    Install(Box<Install>),
+    Ci(Box<Ci>),
+    Diff(Diff),
+    Store(Store),
+}
+
+/// Which Node and npm are meant when a package's `engines` are looked at.
+#[derive(Debug, Args)]
+pub struct Runtime {
+    /// Choose versions as for this Node [default: what `node` on PATH says]
+    #[arg(long, value_name = "VERSION", value_parser = version)]
+    pub node_version: Option<semver::Version>,
+    /// Choose versions as for this npm
+    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "11.19.1")]
+    pub npm_version: semver::Version,
+}
+
+/// Resolve dependencies and write the lock
+///
+/// Reads package.json, the lock if there is one, and the registry; writes npm-shrinkwrap.json byte
+/// for byte as npm 11 would. What is locked stays locked as long as package.json allows it. A lock
+/// that already says the right thing is left untouched; node_modules is not looked at.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:
+  heatseal shrinkwrap                          lock, or bring the lock in line with package.json
+  heatseal shrinkwrap --check                  in CI: exit 1 and show the differences if it would change
+  heatseal shrinkwrap --update                 take the newest versions that package.json allows
+  heatseal shrinkwrap --update lodash          only lodash may move
+  heatseal shrinkwrap --lockfile package-lock.json
+  heatseal shrinkwrap --before 2026-01-01      as it would have been locked on that day",
+    mut_arg("ignore-scripts", |arg| arg.hide(true)),
+    mut_arg("bin-links", |arg| arg.hide(true))
+)]
+pub struct Shrinkwrap {
+    /// Change nothing; exit 1 and print the differences if the lock would change
+    #[arg(long)]
+    pub check: bool,
+    /// Change nothing; print the differences and exit 0
+    #[arg(long, conflicts_with = "check")]
+    pub dry_run: bool,
+    /// Let these packages move to newer versions; all of them if none is named
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    pub update: Option<Vec<String>>,
+    /// Name of the lock [default: npm-shrinkwrap.json]
+    #[arg(long, value_name = "NAME", value_parser = file_name)]
+    pub lockfile: Option<String>,
+    /// Print a summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
+}
+
+/// Install node_modules as the lock says
+///
+/// Without --frozen the lock is first brought in line with package.json, as by `heatseal
+/// shrinkwrap`. With --frozen (or as `heatseal ci`) the lock is law: if it does not match
+/// package.json nothing is touched. The new tree is built and verified beside the old one and then
+/// takes its place, so a failure leaves the old tree usable.
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "i",
+    after_help = "Examples:
+  heatseal install                       lock if need be, then install
+  heatseal install --frozen              install exactly what the lock says, or fail
+  heatseal install --omit=dev            without development dependencies
+  heatseal install --ignore-scripts      run no lifecycle scripts
+  heatseal install --offline             from the store alone"
+)]
+pub struct Install {
+    /// Take the lock as law: fail if package.json disagrees, never write it
+    #[arg(long, visible_alias = "frozen-lockfile")]
+    pub frozen: bool,
+    #[command(flatten)]
+    pub how: Installing,
+    #[arg(hide = true, value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Install exactly what the lock says, or fail: `install --frozen`
+///
+/// The lock is held against package.json and never written; every package is verified against its
+/// integrity; optional packages are left out only where they do not run. The new tree is built
+/// beside the old one and then takes its place, so a failure leaves the old tree usable.
+#[derive(Debug, Args)]
+#[command(
+    visible_alias = "clean-install",
+    after_help = "Examples:
+  heatseal ci
+  heatseal ci --omit=dev                 for production
+  heatseal ci --offline                  from the store alone"
+)]
+pub struct Ci {
+    #[command(flatten)]
+    pub how: Installing,
+}
+
+/// Flags of `install` and `ci`.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
+pub struct Installing {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How files get from the store into `node_modules`
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = Linking::Auto)]
+    pub link_mode: Linking,
+    /// Packages that may run install scripts, besides those that package.json allows
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allow_scripts: Vec<String>,
+    /// Accept lock entries without a hash (they are not proven)
+    #[arg(long)]
+    pub allow_missing_integrity: bool,
+    /// Print a summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Linking {
+    /// The best that the file system offers
+    Auto,
+    /// Copy-on-write clones
+    Reflink,
+    /// Hard links to the store
+    Hardlink,
+    /// Independent copies
+    Copy,
+}
+
+/// Compare two environments: what differs, the riskiest first
+///
+/// An environment is a lock file, or a project folder with one. Exits 0 if they are the same and 1
+/// if they differ.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  heatseal diff staging/npm-shrinkwrap.json production/npm-shrinkwrap.json
+  heatseal diff ../release-41 .                  two project folders
+  heatseal diff old.json new.json --direct       direct dependencies only
+  heatseal diff old.json new.json --json | jq '.changes[] | select(.class == \"major\")'")]
+pub struct Diff {
+    /// What it was: a lock file, or a folder with one
+    #[arg(value_name = "A")]
+    pub before: PathBuf,
+    /// What it is
+    #[arg(value_name = "B")]
+    pub after: PathBuf,
+    /// Direct dependencies only
+    #[arg(long)]
+    pub direct: bool,
+    /// Leave out dependencies of this kind
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    pub omit: Vec<Kind>,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub format: Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Dev,
+    Optional,
+    Peer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table, by class and risk
+    Text,
+    /// One JSON document; `version` tells its shape
+    Json,
+}
+
+/// Look after the store
+///
+/// The store holds packuments and verified package contents for every project of this user. It can
+/// be deleted at any time; what is needed is then fetched again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  heatseal store path
+  heatseal store path --store-dir /var/cache/heatseal")]
+pub struct Store {
+    #[command(subcommand)]
+    pub action: StoreAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreAction {
+    /// Print the folder of the store
+    Path,
+}
+
+/// The command line with npm's ways of writing switches made clap's: `--no-audit` is
+/// `--audit=false`, and `--audit false` is `--audit=false`.
+pub fn normalized(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let switches = super::npm_flags::switches();
+    let is_switch = |name: &str| switches.clone().any(|switch| switch == name);
+    let mut words: Vec<OsString> = Vec::new();
+    let mut words_end = false;
+    for word in typed {
+        let text = word.to_str().unwrap_or_default();
+        let last = words.last().and_then(|last| last.to_str());
+        let open = last
+            .and_then(|last| last.strip_prefix("--"))
+            .filter(|name| is_switch(name));
+        if words_end {
+            words.push(word);
+        } else if let Some(name) = text.strip_prefix("--no-").filter(|name| is_switch(name)) {
+            words.push(format!("--{name}=false").into());
+        } else if let (Some(name), "true" | "false") = (open, text) {
+            let joined = format!("--{name}={text}");
+            words.pop();
+            words.push(joined.into());
+        } else {
+            words_end = text == "--";
+            words.push(word);
+        }
+    }
+    words
+}
+
+fn version(typed: &str) -> Result<semver::Version, String> {
+    let digits = typed.strip_prefix('v').unwrap_or(typed);
+    semver::Version::parse(digits)
+        .map_err(|_| "a version has three numbers, such as 22.11.0".to_owned())
+}
+
+fn file_name(typed: &str) -> Result<String, String> {
+    if typed.is_empty() || typed == "." || typed == ".." || typed.contains(['/', '\\']) {
+        return Err("the lock lies in the project folder: give a name, not a path".to_owned());
+    }
+    Ok(typed.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn words(typed: &[&str]) -> Vec<String> {
+        let typed = typed.iter().map(OsString::from);
+        normalized(typed)
+            .into_iter()
+            .map(|word| word.into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn npms_negations_and_spelled_out_switches_are_understood() {
+        assert_eq!(
+            words(&[
+                "heatseal",
+                "ci",
+                "--no-audit",
+                "--fund",
+                "false",
+                "--no-such"
+            ]),
+            [
+                "heatseal",
+                "ci",
+                "--audit=false",
+                "--fund=false",
+                "--no-such"
+            ]
+        );
+        assert_eq!(words(&["x", "--", "--no-audit"]), ["x", "--", "--no-audit"]);
+    }
+
+    #[test]
+    fn update_takes_names_or_none() {
+        let update = |typed: &[&str]| match Cli::try_parse_from(typed).unwrap().verb {
+            Verb::Shrinkwrap(shrinkwrap) => shrinkwrap.update,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(update(&["heatseal", "shrinkwrap"]), None);
+        assert_eq!(
+            update(&["heatseal", "shrinkwrap", "--update"]),
+            Some(vec![])
+        );
+        assert_eq!(
+            update(&["heatseal", "shrinkwrap", "--update", "a", "@s/b"]),
+            Some(vec!["a".to_owned(), "@s/b".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_lock_outside_the_project_is_refused() {
+        for name in ["../x.json", "/x.json", "a/b", "..", ""] {
+            let typed = ["heatseal", "shrinkwrap", "--lockfile", name];
+            assert!(Cli::try_parse_from(typed).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Failures as users read them: code, what happened, why, who required it, what to do; exit codes.
+
+use std::error::Error;
+use std::io;
+
+use miette::Diagnostic;
+use serde_json::{Value, json};
+
+use super::paint::{Paint, one_line, visible};
+use crate::diff::DiffError;
+use crate::lock::LockError;
+use crate::manifest::ManifestError;
+use crate::npmrc::ConfigError;
+use crate::ops::{InstallError, SessionError, ShrinkwrapError};
+use crate::registry::RegistryError;
+use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
+
+/// Exit codes; their meaning is told by `heatseal --help`.
+pub mod exit {
+    pub const OK: u8 = 0;
+    pub const NO: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const LOCK: u8 = 3;
+    pub const INTEGRITY: u8 = 4;
+    pub const PLATFORM: u8 = 5;
+    pub const POLICY: u8 = 6;
+    pub const REGISTRY: u8 = 7;
+    pub const SCRIPT: u8 = 8;
+    pub const RESOLVE: u8 = 9;
+    pub const DISK: u8 = 10;
+}
+
+/// Details beyond this many are counted, not shown.
+const MOST_DETAILS: usize = 20;
+
+/// A failure, ready to be shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failure {
+    pub code: String,
+    pub message: String,
+    /// Single facts that belong to the message, one a line.
+    pub details: Vec<String>,
+    /// From the outermost cause to the root.
+    pub causes: Vec<String>,
+    /// Packages from the project down to the one that asked.
+    pub chain: Vec<String>,
+    pub hints: Vec<String>,
+    pub exit: u8,
+}
+
+impl Failure {
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            code: "EUSAGE".to_owned(),
+            message: message.into(),
+            hints: vec![hint.into()],
+            exit: exit::USAGE,
+            ..Self::default()
+        }
+    }
+
+    /// What a room says about its error. `otherwise` is the exit code unless the error's own code
+    /// has one.
+    fn of(error: &dyn Diagnostic, otherwise: u8) -> Self {
+        let root = root_io(error);
+        let code = error
+            .code()
+            .map(|code| code.to_string())
+            .unwrap_or_default();
+        let code = match root.and_then(io_code) {
+            Some(precise) if matches!(code.as_str(), "" | "EIO") => precise.to_owned(),
+            _ => code,
+        };
+        let message = error.to_string();
+        Self {
+            exit: exit_code(&code, otherwise),
+            causes: causes(error.source(), &message),
+            hints: error
+                .help()
+                .map(|help| help.to_string())
+                .into_iter()
+                .collect(),
+            code,
+            message,
+            ..Self::default()
+        }
+    }
+
+    /// The lines for a person.
+    pub fn text(&self, paint: Paint) -> String {
+        let code = if self.code.is_empty() {
+            String::new()
+        } else {
+            format!("[{}]", one_line(&self.code))
+        };
+        let head = paint.red(format!("error{code}"));
+        let mut lines = vec![format!("{head}: {}", visible(&self.message))];
+        let shown = self.details.iter().take(MOST_DETAILS);
+        lines.extend(shown.map(|detail| format!("  {}", visible(detail))));
+        if self.details.len() > MOST_DETAILS {
+            lines.push(format!("  and {} more", self.details.len() - MOST_DETAILS));
+        }
+        for cause in &self.causes {
+            lines.push(format!("  caused by: {}", visible(cause)));
+        }
+        if !self.chain.is_empty() {
+            lines.push(format!(
+                "  required by: {}",
+                one_line(&self.chain.join(" › "))
+            ));
+        }
+        for hint in &self.hints {
+            lines.push(format!("{}: {}", paint.cyan("hint"), visible(hint)));
+        }
+        lines.join("\n")
+    }
+
+    /// The document for a machine; version 1.
+    pub fn json(&self) -> Value {
+        json!({
+            "version": 1,
+            "error": {
+                "code": self.code,
+                "message": self.message,
+                "details": self.details,
+                "causes": self.causes,
+                "requiredBy": self.chain,
+                "hints": self.hints,
+                "exit": self.exit,
+            },
+        })
+    }
+}
+
+/// The exit code that an error's code stands for wherever it comes from.
+fn exit_code(code: &str, otherwise: u8) -> u8 {
+    let http = code.len() == 4 && code[1..].bytes().all(|b| b.is_ascii_digit());
+    match code {
+        "EINTEGRITY" | "EINVALIDLOCATION" => exit::INTEGRITY,
+        "EBADPLATFORM" | "EBADENGINE" | "EBADDEVENGINES" => exit::PLATFORM,
+        "ERESOLVE" | "ETARGET" | "ENOVERSIONS" => exit::RESOLVE,
+        "ENOSPC" | "EACCES" | "EPERM" | "EROFS" | "EDQUOT" | "EMFILE" | "EIO" => exit::DISK,
+        "EJSONPARSE" if otherwise == exit::RESOLVE => exit::USAGE,
+        _ if code.starts_with("EALLOW") => exit::POLICY,
+        _ if http => exit::REGISTRY,
+        _ => otherwise,
+    }
+}
+
+/// The sentences of the causes, without those that repeat what was said.
+fn causes(first: Option<&(dyn Error + 'static)>, message: &str) -> Vec<String> {
+    let mut said = vec![message.to_owned()];
+    let mut next = first;
+    while let Some(cause) = next {
+        let sentence = cause.to_string();
+        if said.last() != Some(&sentence) {
+            said.push(sentence);
+        }
+        next = cause.source();
+    }
+    said.split_off(1)
+}
+
+fn root_io(error: &dyn Diagnostic) -> Option<&io::Error> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref::<io::Error>() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
+}
+
+/// The system's name of an error, as Node prints it.
+fn io_code(error: &io::Error) -> Option<&'static str> {
+    use rustix::io::Errno;
+    let code = Errno::from_raw_os_error(error.raw_os_error()?);
+    let known = [
+        (Errno::NOENT, "ENOENT"),
+        (Errno::ACCESS, "EACCES"),
+        (Errno::PERM, "EPERM"),
+        (Errno::NOSPC, "ENOSPC"),
+        (Errno::DQUOT, "EDQUOT"),
+        (Errno::ROFS, "EROFS"),
+        (Errno::ISDIR, "EISDIR"),
+        (Errno::NOTDIR, "ENOTDIR"),
+        (Errno::EXIST, "EEXIST"),
+        (Errno::NOTEMPTY, "ENOTEMPTY"),
+        (Errno::MFILE, "EMFILE"),
+        (Errno::LOOP, "ELOOP"),
+        (Errno::XDEV, "EXDEV"),
+        (Errno::NAMETOOLONG, "ENAMETOOLONG"),
+        (Errno::TXTBSY, "ETXTBSY"),
+        (Errno::BUSY, "EBUSY"),
+    ];
+    known
+        .into_iter()
+        .find(|(errno, _)| *errno == code)
+        .map(|(_, name)| name)
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let otherwise = match error {
+            ManifestError::Disk(_) => exit::DISK,
+            ManifestError::Json { .. } | ManifestError::NotAnObject { .. } => exit::USAGE,
+        };
+        Self::of(&error, otherwise)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let otherwise = match error {
+            ConfigError::Disk(_) => exit::DISK,
+            _ => exit::USAGE,
+        };
+        Self::of(&error, otherwise)
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let otherwise = match error {
+            LockError::Disk(_) => exit::DISK,
+            _ => exit::LOCK,
+        };
+        Self::of(&error, otherwise)
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Config(error) => error.into(),
+            SessionError::NoProject(_) | SessionError::NoStore => Self::of(&error, exit::USAGE),
+        }
+    }
+}
+
+impl From<DiffError> for Failure {
+    fn from(error: DiffError) -> Self {
+        match error {
+            DiffError::Lock(error) => error.into(),
+            DiffError::Disk(_) => Self::of(&error, exit::DISK),
+            DiffError::Missing(_) => Self::of(&error, exit::USAGE),
+        }
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Self {
+        Self::of(&error, exit::REGISTRY)
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        let code = error.code();
+        let (otherwise, causes) = match &error {
+            ResolveError::Load { failure, .. } => (
+                load_exit(failure),
+                causes(failure.cause.source(), &error.to_string()),
+            ),
+            ResolveError::Workspaces(WorkspaceError::Manifest(_)) => {
+                (exit::USAGE, causes(error.source(), &error.to_string()))
+            }
+            _ => (exit::RESOLVE, causes(error.source(), &error.to_string())),
+        };
+        Self {
+            exit: exit_code(&code, otherwise),
+            message: error.to_string(),
+            causes,
+            chain: error.chain().to_vec(),
+            hints: error.hints(),
+            details: Vec::new(),
+            code,
+        }
+    }
+}
+
+/// Most of what cannot be loaded was not to be had from the registry; the rest are files.
+fn load_exit(failure: &LoadFailure) -> u8 {
+    match failure.code.as_str() {
+        "ENOENT" | "ENOLOCAL" | "ENOTDIR" | "EISDIR" | "EINCOMPLETEMANIFEST" => exit::RESOLVE,
+        _ => exit::REGISTRY,
+    }
+}
+
+impl From<ShrinkwrapError> for Failure {
+    fn from(error: ShrinkwrapError) -> Self {
+        match error {
+            ShrinkwrapError::Manifest(error) => error.into(),
+            ShrinkwrapError::Lock(error) => error.into(),
+            ShrinkwrapError::Config(error) => error.into(),
+            ShrinkwrapError::Registry(error) => error.into(),
+            ShrinkwrapError::Resolve(error) => error.into(),
+            ShrinkwrapError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Self {
+        let message = error.to_string();
+        match error {
+            InstallError::Manifest(error) => error.into(),
+            InstallError::Lock(error) => error.into(),
+            InstallError::Config(error) => error.into(),
+            InstallError::Registry(error) => error.into(),
+            InstallError::Resolve(error) => error.into(),
+            InstallError::Shrinkwrap(error) => error.into(),
+            InstallError::Store(error) => Self::of(&error, exit::INTEGRITY),
+            InstallError::Link(error) => Self::of(&error, exit::DISK),
+            InstallError::Script(error) => Self::of(&error, exit::SCRIPT),
+            InstallError::Disk(error) => Self::of(&error, exit::DISK),
+            InstallError::NoLock { .. } => Self {
+                hints: vec!["run `heatseal shrinkwrap` to write one".to_owned()],
+                exit: exit::LOCK,
+                ..Self::usage(message, "")
+            },
+            InstallError::OutOfSync { differences, .. } => Self {
+                details: differences,
+                exit: exit::LOCK,
+                ..Self::usage(
+                    message,
+                    "run `heatseal shrinkwrap` to bring the lock in line, review it and commit it",
+                )
+            },
+            InstallError::MissingIntegrity { .. } => Self {
+                code: "EINTEGRITY".to_owned(),
+                exit: exit::INTEGRITY,
+                ..Self::usage(
+                    message,
+                    "run `heatseal shrinkwrap` to add what the registry promises, or accept it with --allow-missing-integrity",
+                )
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::DiskError;
+
+    #[test]
+    fn a_full_disk_is_named_as_the_system_names_it() {
+        let full = io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+        let failure = Failure::from(ShrinkwrapError::Disk(DiskError::new(
+            "write", "/p/lock", full,
+        )));
+        assert_eq!(
+            (failure.code.as_str(), failure.exit),
+            ("ENOSPC", exit::DISK)
+        );
+        assert_eq!(failure.message, "cannot write `/p/lock`");
+        assert_eq!(failure.causes.len(), 1);
+    }
+
+    #[test]
+    fn a_lock_that_disagrees_shows_its_differences_and_exits_3() {
+        let failure = Failure::from(InstallError::OutOfSync {
+            lock: "npm-shrinkwrap.json".to_owned(),
+            differences: vec!["Missing: a@1.0.0 from lock file".to_owned()],
+        });
+        assert_eq!(failure.exit, exit::LOCK);
+        assert_eq!(
+            failure.text(Paint::plain()),
+            "error[EUSAGE]: package.json and npm-shrinkwrap.json disagree\n  \
+             Missing: a@1.0.0 from lock file\n\
+             hint: run `heatseal shrinkwrap` to bring the lock in line, review it and commit it"
+        );
+    }
+
+    #[test]
+    fn codes_decide_where_the_room_alone_cannot() {
+        for (code, exit) in [
+            ("EINTEGRITY", 4),
+            ("E404", 7),
+            ("ETARGET", 9),
+            ("EALLOWGIT", 6),
+            ("EBADPLATFORM", 5),
+        ] {
+            assert_eq!(exit_code(code, exit::NO), exit, "{code}");
+        }
+        assert_eq!(exit_code("EWHATEVER", exit::SCRIPT), exit::SCRIPT);
+    }
+
+    #[test]
+    fn nothing_in_an_error_reaches_the_terminal_raw() {
+        let failure = Failure {
+            code: "E404\x1b[2J".to_owned(),
+            message: "a\x1b]0;x\x07".to_owned(),
+            chain: vec!["b\r\n".to_owned()],
+            ..Failure::usage("", "\x1bc")
+        };
+        let text = failure.text(Paint::plain());
+        assert!(!text.contains(['\x1b', '\x07', '\r']), "{text:?}");
+    }
+}

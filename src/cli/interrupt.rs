@@ -1,0 +1,70 @@
+//! Ctrl-C and SIGTERM: takes back half-written files beside the lock, then ends with 130 or 143.
+//!
+//! Staged trees stay: the next run clears them away, and doing so may take longer than whoever
+//! pressed Ctrl-C wants to wait.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+const INTERRUPTED: i32 = 130;
+const TERMINATED: i32 = 143;
+
+/// Listens from now on, for as long as the process lives.
+pub fn listen(project: PathBuf) {
+    let wait = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .ok()?;
+        let code = runtime.block_on(async {
+            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+            let mut terminate = signal(SignalKind::terminate()).ok()?;
+            tokio::select! {
+                _ = interrupt.recv() => Some(INTERRUPTED),
+                _ = terminate.recv() => Some(TERMINATED),
+            }
+        })?;
+        take_back(&project);
+        std::process::exit(code);
+        #[allow(unreachable_code)] // gives the closure a type that `?` can leave with
+        Some(())
+    };
+    // Without a listener the signal ends the process by itself.
+    let _ = thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(wait);
+}
+
+/// Removes what `disk::write_atomically` of this process has not finished yet.
+fn take_back(project: &Path) {
+    let ours = format!(".{}-", std::process::id());
+    for entry in fs::read_dir(project).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_temporary = name.starts_with('.') && name.ends_with(".tmp") && name.contains(&ours);
+        if is_temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_process_s_unfinished_files_are_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let unfinished = crate::disk::beside(&folder.path().join("npm-shrinkwrap.json"));
+        let of_another = folder.path().join(".npm-shrinkwrap.json.0-1.tmp");
+        for path in [&unfinished, &of_another] {
+            fs::write(path, "x").unwrap();
+        }
+        take_back(folder.path());
+        assert!(!unfinished.exists());
+        assert!(of_another.exists());
+    }
+}

@@ -1,0 +1,112 @@
+//! `heatseal shrinkwrap`: writes the lock, or says how it would change.
+
+use serde_json::{Value, json};
+
+use super::args::Shrinkwrap;
+use super::errors::{Failure, exit};
+use super::paint::packages;
+use super::{Context, interrupt, settings, shown_path, tables};
+use crate::diff::{self, Diff, Environment, environments};
+use crate::lock::Lock;
+use crate::ops::{self, ShrinkwrapOutcome};
+
+pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
+    let session = settings::session(&context.global, &args.runtime, &args.npm, &context.renderer)?;
+    let request = settings::shrinkwrap_request(args, &session)?;
+    interrupt::listen(session.project.clone());
+    let outcome = ops::shrinkwrap(&session, &request)?;
+    for (code, message) in &outcome.warnings {
+        context.renderer.warn(code, message);
+    }
+    for (name, reason) in &outcome.left_out {
+        let message = format!("the optional package {name} was left out: {reason}");
+        context.renderer.warn("EOPTIONAL", &message);
+    }
+    let only_compares = args.check || args.dry_run;
+    let changes = (only_compares || args.json).then(|| Changes::of(&outcome));
+    if args.json {
+        context.print_json(&document(&outcome, changes.as_ref(), context));
+    } else if only_compares && let Some(changes) = &changes {
+        context.print(&tables::changes(&changes.diff, context.paint));
+    }
+    close(args, &outcome, context);
+    Ok(if args.check && outcome.changed {
+        exit::NO
+    } else {
+        exit::OK
+    })
+}
+
+/// How the lock differs from what was there.
+struct Changes {
+    before: Environment,
+    after: Environment,
+    diff: Diff,
+}
+
+impl Changes {
+    fn of(outcome: &ShrinkwrapOutcome) -> Self {
+        let nothing = Lock::default();
+        let before = outcome.former.as_ref().unwrap_or(&nothing);
+        let before = Environment::of_lock("before", before);
+        let after = Environment::of_lock("after", &outcome.lock);
+        let diff = environments(&before, &after, diff::Options::default());
+        Self {
+            before,
+            after,
+            diff,
+        }
+    }
+}
+
+/// The summary for machines: version 1.
+///
+/// `lock` is the file's path, `packages` how many it locks, `changed` whether its text is or would
+/// be another, `written` whether it was written; `changes` is `heatseal diff`'s document.
+fn document(outcome: &ShrinkwrapOutcome, changes: Option<&Changes>, context: &Context) -> Value {
+    let changes =
+        changes.map(|changes| diff::json::document(&changes.diff, &changes.before, &changes.after));
+    let warnings = outcome.warnings.iter();
+    let left_out = outcome.left_out.iter();
+    json!({
+        "version": 1,
+        "lock": outcome.path,
+        "packages": locked(&outcome.lock),
+        "changed": outcome.changed,
+        "changes": changes,
+        "leftOut": left_out.map(|(name, reason)| json!({"name": name, "reason": reason})).collect::<Vec<_>>(),
+        "warnings": warnings.map(|(code, message)| json!({"code": code, "message": message})).collect::<Vec<_>>(),
+        "seconds": context.seconds(),
+    })
+}
+
+/// Packages in the lock, neither the project itself nor links.
+fn locked(lock: &Lock) -> usize {
+    lock.packages
+        .iter()
+        .filter(|(location, entry)| !location.is_empty() && !entry.contains_key("link"))
+        .count()
+}
+
+fn close(args: &Shrinkwrap, outcome: &ShrinkwrapOutcome, context: &Context) {
+    let file = shown_path(&outcome.path);
+    let count = packages(locked(&outcome.lock));
+    let seconds = context.seconds();
+    let paint = context.renderer.paint;
+    let line = match (args.check || args.dry_run, outcome.changed) {
+        (false, true) => format!(
+            "{} {count} in {seconds:.2} s ({file} written)",
+            paint.green("locked")
+        ),
+        (false, false) => format!(
+            "{} {count} in {seconds:.2} s ({file} unchanged)",
+            paint.green("locked")
+        ),
+        (true, false) => format!("{file} is up to date: {count}, {seconds:.2} s"),
+        (true, true) if outcome.former.is_none() => {
+            format!("{file} is not there yet: {count}, {seconds:.2} s")
+        }
+        (true, true) => format!("{file} would change: {count}, {seconds:.2} s"),
+    };
+    context.renderer.say(&line);
+}
