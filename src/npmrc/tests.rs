@@ -226,3 +226,15 @@ fn proxies_come_from_configuration_then_the_environment_and_spare_named_hosts() 
         Some("http://p:1")
     );
 }
+
+#[test]
+fn entries_are_what_wins_with_every_item_of_a_list() {
+    let place = Place::new("b=project\nomit[]=dev\nomit[]=peer\n", "b=user\nd=user\n");
+    let entries = place.load(&[("a", "flag")]).unwrap().entries();
+    let of = |key: &str| entries.get(key).map(|items| items.join(" "));
+    assert_eq!(of("a").as_deref(), Some("flag"));
+    assert_eq!(of("b").as_deref(), Some("project"));
+    assert_eq!(of("d").as_deref(), Some("user"));
+    assert_eq!(of("omit").as_deref(), Some("dev peer"));
+    assert_eq!(of("e"), None);
+}
