@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::json;
 use crate::resolve::{NodeId, Tree};
-use crate::spec::consistent_resolve;
+use crate::spec::{Paths, consistent_resolve};
 
 /// Manifest fields that an entry repeats, when they are there and not empty.
 const MANIFEST_FIELDS: [&str; 17] = [
@@ -150,7 +150,12 @@ fn resolved(tree: &Tree, id: NodeId) -> Option<String> {
     }
     let project = tree.node(tree.root).path.to_string();
     let from = node.path.to_string();
-    consistent_resolve(resolved, from.as_ref(), Some(project.as_ref()))
+    consistent_resolve(
+        resolved,
+        from.as_ref(),
+        project.as_ref(),
+        Paths::Relative,
+    )
 }
 
 /// Did every dependent ask a registry for it?

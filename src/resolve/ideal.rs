@@ -571,7 +571,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let wanted = &self.options.optional_target;
-            if !target::engine_allows(&manifest, &wanted.node, &wanted.npm)
+            if !target::engine_allows(&manifest, wanted.node.as_ref(), wanted.npm.as_ref())
                 || !target::platform_allows(&manifest, wanted)
             {
                 for node in self.tree.optional_set(id) {
@@ -599,10 +599,11 @@ impl<'a> Builder<'a> {
             chain: explain::chain(&self.tree, id),
         };
         let has_dev_engines = is_root && manifest.flag("devEngines");
-        if !has_dev_engines && !target::engine_allows(manifest, &host.node, &host.npm) {
+        if !has_dev_engines && !target::engine_allows(manifest, host.node.as_ref(), host.npm.as_ref()) {
             let wanted = manifest.fields.get("engines").cloned().unwrap_or_default();
             let current = serde_json::json!({
-                "node": format!("v{}", host.node), "npm": host.npm.to_string(),
+                "node": host.node.as_ref().map(|node| format!("v{node}")),
+                "npm": host.npm.as_ref().map(ToString::to_string),
             });
             let problem = unsupported("EBADENGINE", wanted.to_string(), current.to_string());
             if self.options.engine_strict {

@@ -237,8 +237,8 @@ impl RuleTarget {
             _ => spec,
         };
         let asked = match &spec.kind {
-            SpecKind::Git(git) => match &git.range {
-                Some(range) => Some(range.clone()),
+            SpecKind::Git(git) => match git.version_range() {
+                Some(range) => Some(range),
                 None => return false,
             },
             _ => range_of(spec),
