@@ -26,7 +26,10 @@ impl Tree {
         for dependency in prod.filter(|dependency| !(legacy && dependency.kind.is_peer())) {
             self.add_edge(id, dependency);
         }
-        let stands_for_top = self.node(id).source.is_none_or(|source| self.is_top(source));
+        let stands_for_top = self
+            .node(id)
+            .source
+            .is_none_or(|source| self.is_top(source));
         if self.is_top(id) && !self.node(id).path.is_empty() && stands_for_top {
             for dependency in &package.dev_dependencies {
                 self.add_edge(id, dependency);
@@ -278,8 +281,8 @@ impl Tree {
         let from = edge.from.unwrap_or(self.root);
         let of = self.node(from).source.unwrap_or(from);
         let root = self.node(self.node(of).root).package.clone();
-        let found = referred(&root, reference)
-            .or_else(|| referred(&self.node(from).package, reference));
+        let found =
+            referred(&root, reference).or_else(|| referred(&self.node(from).package, reference));
         found
             .map(Into::into)
             .ok_or_else(|| OverrideError::Reference(value.to_owned()))
@@ -448,9 +451,9 @@ impl Tree {
         }
         if wanted.range.is_some() {
             let (range, version) = (wanted.version_range(), self.version_of(id));
-            return range.zip(version).is_some_and(|(range, version)| {
-                range.satisfies(version, Prerelease::Strict)
-            });
+            return range
+                .zip(version)
+                .is_some_and(|(range, version)| range.satisfies(version, Prerelease::Strict));
         }
         if wanted.is_commit() {
             return true;
@@ -462,7 +465,8 @@ impl Tree {
         };
         match Spec::parse("name", locked, "/".as_ref()).map(|spec| spec.kind) {
             Ok(SpecKind::Git(locked)) => {
-                locked.committish.unwrap_or_default() == wanted.committish.clone().unwrap_or_default()
+                locked.committish.unwrap_or_default()
+                    == wanted.committish.clone().unwrap_or_default()
             }
             _ => true,
         }
