@@ -289,17 +289,23 @@ fn own_order(map: &Map<String, Value>) -> Members<'_> {
 /// Scalars and arrays before objects; preferred keys, then the collator's order; and, since npm
 /// builds a JavaScript object of it, array indices before all and no `__proto__`.
 fn nice_order(map: &Map<String, Value>) -> Members<'_> {
-    let mut members: Members = map.iter().filter(|(key, _)| *key != "__proto__").collect();
-    members.sort_by(|(left_key, left), (right_key, right)| {
-        left.is_object()
-            .cmp(&right.is_object())
-            .then_with(|| preference(left_key).cmp(&preference(right_key)))
-            .then_with(|| collate::compare(left_key, right_key))
+    let mut ranked: Vec<_> = map
+        .iter()
+        .filter(|(key, _)| *key != "__proto__")
+        .map(|(key, value)| ((value.is_object(), preference(key)), key, value))
+        .collect();
+    ranked.sort_by(|(left_rank, left, _), (right_rank, right, _)| {
+        left_rank
+            .cmp(right_rank)
+            .then_with(|| collate::compare(left, right))
     });
-    if members.iter().any(|(key, _)| array_index(key).is_some()) {
-        members.sort_by_key(|(key, _)| index_rank(key));
+    if ranked.iter().any(|(_, key, _)| array_index(key).is_some()) {
+        ranked.sort_by_key(|(_, key, _)| index_rank(key));
     }
-    members
+    ranked
+        .into_iter()
+        .map(|(_, key, value)| (key, value))
+        .collect()
 }
 
 fn preference(key: &str) -> usize {

@@ -1,7 +1,7 @@
 //! What was installed where, so that doing it again takes a glance at the folders.
 //!
 //! One file per project under the store's `state`, never in `node_modules`: magic (8), BLAKE3 of the
-//! caller's digest (32), then for each folder its mtime, ctime (ns), inode (8 bytes each, little
+//! caller's digest (32), the number of packages (4), then for each folder its mtime, ctime (ns), inode (8 bytes each, little
 //! endian), the length of its path (4) and the path, then the BLAKE3 of everything before.
 
 use std::fs;
@@ -98,6 +98,7 @@ fn try_record(project: &Path, digest: &str, store: &Store, contents: &Contents) 
     }
     let root = open_folder(project).ok()?;
     let mut bytes = head(digest);
+    bytes.extend((contents.packages.len() as u32).to_le_bytes());
     for folder in contents.folders() {
         // Folders that nobody made (a bin without its target, another's place) are not listed.
         let Some(stamp) = stamp(&root, &folder) else {
@@ -114,13 +115,15 @@ fn try_record(project: &Path, digest: &str, store: &Store, contents: &Contents) 
 
 /// Is `project` as it was when `digest` was recorded? Looks at every folder's mtime, ctime and inode.
 pub fn is_current(project: &Path, digest: &str, store: &Store) -> bool {
-    check(project, digest, store).is_some()
+    current(project, digest, store).is_some()
 }
 
-fn check(project: &Path, digest: &str, store: &Store) -> Option<()> {
+/// How many packages [`is_current`] finds in place; `None` when something moved.
+pub fn current(project: &Path, digest: &str, store: &Store) -> Option<usize> {
     let bytes = fs::read(file_of(project, store)?).ok()?;
     let (body, seal) = bytes.split_last_chunk::<32>()?;
-    let mut rest = body.strip_prefix(&*head(digest))?;
+    let rest = body.strip_prefix(&*head(digest))?;
+    let (packages, mut rest) = rest.split_first_chunk::<4>()?;
     if blake3::hash(body) != *seal || rest.is_empty() {
         return None;
     }
@@ -135,7 +138,7 @@ fn check(project: &Path, digest: &str, store: &Store) -> Option<()> {
         }
         rest = after;
     }
-    Some(())
+    Some(u32::from_le_bytes(*packages) as usize)
 }
 
 fn head(digest: &str) -> Vec<u8> {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::json;
 use crate::resolve::{NodeId, Tree};
-use crate::spec::consistent_resolve;
+use crate::spec::{Paths, consistent_resolve};
 
 /// Manifest fields that an entry repeats, when they are there and not empty.
 const MANIFEST_FIELDS: [&str; 17] = [
@@ -42,7 +42,10 @@ pub fn entries(tree: &Tree, registry_resolved: bool) -> Vec<(String, Map<String,
         if id == root || nothing_known || is_stale(tree, id) {
             continue;
         }
-        entries.push((node.location.to_string(), entry(tree, id, registry_resolved)));
+        entries.push((
+            node.location.to_string(),
+            entry(tree, id, registry_resolved),
+        ));
     }
     entries
 }
@@ -50,11 +53,9 @@ pub fn entries(tree: &Tree, registry_resolved: bool) -> Vec<(String, Map<String,
 /// A folder outside `node_modules` that nothing refers to any more.
 fn is_stale(tree: &Tree, id: NodeId) -> bool {
     let node = tree.node(id);
-    let in_modules = node.location.starts_with("node_modules/")
-        || node.location.contains("/node_modules/");
-    node.flags.extraneous
-        && !in_modules
-        && node.fs_parent.is_none_or(|parent| parent == tree.root)
+    let in_modules =
+        node.location.starts_with("node_modules/") || node.location.contains("/node_modules/");
+    node.flags.extraneous && !in_modules && node.fs_parent.is_none_or(|parent| parent == tree.root)
 }
 
 /// One node's entry.
@@ -70,7 +71,11 @@ pub fn entry(tree: &Tree, id: NodeId, registry_resolved: bool) -> Map<String, Va
     }
     let manifest = &node.package.manifest;
     for field in MANIFEST_FIELDS {
-        if let Some(value) = manifest.fields.get(field).and_then(|value| kept(field, value)) {
+        if let Some(value) = manifest
+            .fields
+            .get(field)
+            .and_then(|value| kept(field, value))
+        {
             entry.insert(field.to_owned(), value);
         }
     }
@@ -97,7 +102,10 @@ pub fn entry(tree: &Tree, id: NodeId, registry_resolved: bool) -> Map<String, Va
         set("peer", flags.peer);
         set("dev", flags.dev);
         set("optional", flags.optional);
-        set("devOptional", flags.dev_optional && !flags.dev && !flags.optional);
+        set(
+            "devOptional",
+            flags.dev_optional && !flags.dev && !flags.optional,
+        );
     }
     if let Some(integrity) = &node.integrity {
         entry.insert("integrity".to_owned(), integrity.to_string().into());
@@ -135,7 +143,10 @@ fn own_name(tree: &Tree, id: NodeId) -> Option<&str> {
 
 /// Would npm call the folder `path` by that name?
 fn is_folder_of(path: &str, name: &str) -> bool {
-    let Some(above) = path.strip_suffix(name).and_then(|rest| rest.strip_suffix('/')) else {
+    let Some(above) = path
+        .strip_suffix(name)
+        .and_then(|rest| rest.strip_suffix('/'))
+    else {
         return false;
     };
     let scope = above.rsplit('/').next().unwrap_or_default();
@@ -150,7 +161,7 @@ fn resolved(tree: &Tree, id: NodeId) -> Option<String> {
     }
     let project = tree.node(tree.root).path.to_string();
     let from = node.path.to_string();
-    consistent_resolve(resolved, from.as_ref(), Some(project.as_ref()))
+    consistent_resolve(resolved, from.as_ref(), project.as_ref(), Paths::Relative)
 }
 
 /// Did every dependent ask a registry for it?

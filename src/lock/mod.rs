@@ -12,14 +12,16 @@
 
 mod check;
 mod conflict;
+mod entries;
 mod legacy;
 mod places;
 mod read;
 mod write;
 
 pub use check::{KeyFlaw, Place, check, check_key};
+pub use entries::{entries, entry};
 pub use places::Index;
-pub use read::{find_and_read, parse, parse_for};
+pub use read::{find, find_and_read, parse, parse_for};
 pub use write::{Style, Top, text, write_if_changed};
 
 use std::path::PathBuf;

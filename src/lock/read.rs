@@ -14,11 +14,19 @@ use crate::manifest::{self, Manifest};
 ///
 /// A version 1 lock does not say what the project requires, so `package.json` is read with it.
 pub fn find_and_read(project: &Path, prefer: Option<&str>) -> Result<Option<Lock>, LockError> {
+    let Some((name, bytes)) = find(project, prefer)? else {
+        return Ok(None);
+    };
+    let root = || manifest::read(project).map_or_else(|_| None, |file| Some(file.manifest));
+    parse_for(bytes, &name, root).map(Some)
+}
+
+/// The name and the bytes of the lock that [`find_and_read`] reads.
+pub fn find(project: &Path, prefer: Option<&str>) -> Result<Option<(String, Vec<u8>)>, LockError> {
     for name in prefer.into_iter().chain(FILE_NAMES) {
         let bytes = disk::read_if_there(&project.join(name))?;
         if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
-            let root = || manifest::read(project).map_or_else(|_| None, |file| Some(file.manifest));
-            return parse_for(bytes, name, root).map(Some);
+            return Ok(Some((name.to_owned(), bytes)));
         }
     }
     Ok(None)

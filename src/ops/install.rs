@@ -1,16 +1,26 @@
 //! `install`: node_modules as the lock says, complete and proven, or not at all.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::session::Session;
-use super::shrinkwrap::ShrinkwrapError;
+use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
+use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{LinkError, LinkMode};
-use crate::lock::LockError;
-use crate::manifest::ManifestError;
+use crate::link::{
+    self, Deliver, Fetch, FetchError, LinkError, LinkMode, Means, TarballWant, state,
+};
+use crate::lock::{self, Lock, LockError};
+use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
-use crate::registry::RegistryError;
-use crate::resolve::{Omit, Options, ResolveError};
-use crate::scripts::ScriptError;
-use crate::store::StoreError;
+use crate::registry::{Registry, RegistryError, TarballRequest};
+use crate::report::Event;
+use crate::resolve::{self, Omit, Options, ResolveError, Tree};
+use crate::scripts::{self, Environment, Policy, Rules, ScriptError, Setup};
+use crate::store::{Store, StoreError};
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
@@ -19,7 +29,7 @@ pub struct InstallRequest {
     pub frozen: bool,
     pub omit: Omit,
     pub ignore_scripts: bool,
-    /// Names allowed to run install scripts besides those of package.json.
+    /// Only these packages run install scripts; empty: those that package.json does not deny.
     pub allow_scripts: Vec<String>,
     pub allow_missing_integrity: bool,
     pub bin_links: bool,
@@ -53,7 +63,10 @@ pub enum InstallError {
     #[error("there is no npm-shrinkwrap.json or package-lock.json in `{project}`")]
     NoLock { project: String },
     #[error("package.json and {lock} disagree")]
-    OutOfSync { lock: String, differences: Vec<String> },
+    OutOfSync {
+        lock: String,
+        differences: Vec<String>,
+    },
     #[error("{lock} has no integrity for {}", packages.join(", "))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -75,9 +88,352 @@ pub enum InstallError {
 }
 
 /// Installs the project's dependencies.
+///
+/// - Frozen: nothing is resolved; the lock is held against the manifest and then followed.
+/// - Otherwise the lock is brought in line first.
+/// - Errors leave the former tree in its place.
 pub fn install(
-    _session: &Session,
-    _request: &InstallRequest,
+    session: &Session,
+    request: &InstallRequest,
 ) -> Result<InstallOutcome, InstallError> {
-    todo!()
+    if !request.frozen {
+        let lockfile = lock::FILE_NAMES
+            .iter()
+            .find(|name| session.project.join(name).is_file());
+        let shrinkwrap = ShrinkwrapRequest {
+            lockfile: lockfile.map(|name| (*name).to_owned()),
+            lockfile_version: None,
+            writing: if request.dry_run {
+                Writing::Compare
+            } else {
+                Writing::Write
+            },
+            options: request.options.clone(),
+        };
+        shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
+    }
+    shrinkwrap::on_a_deep_stack(|| from_lock(session, request))
+}
+
+fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutcome, InstallError> {
+    let project = &session.project;
+    let file = manifest::read(project)?;
+    let Some((lock_name, lock_bytes)) = lock::find(project, None)? else {
+        return Err(InstallError::NoLock {
+            project: project.display().to_string(),
+        });
+    };
+    let manifest = Arc::new(file.manifest);
+    let store = Store::open(&session.store, session.umask())?;
+    let digest = digest(session, request, &lock_bytes, &manifest);
+    if !request.dry_run
+        && !has_own_scripts(&manifest, project, request)
+        && let Some(packages) = state::current(project, &digest, &store)
+    {
+        return Ok(InstallOutcome {
+            packages,
+            current: true,
+            ..InstallOutcome::default()
+        });
+    }
+    let lock = lock::parse_for(lock_bytes, &lock_name, || Some((*manifest).clone()))?;
+    if request.frozen {
+        lock::check(&lock)?;
+    }
+    let tree = locked_tree(session, request, &lock, &manifest)?;
+    let document = file.document.unwrap_or_default();
+    let choice = Choice {
+        tree: &tree,
+        session,
+        request,
+        document: &document,
+    };
+    let selection = choice.select(&[]);
+    if !request.allow_missing_integrity && !selection.unproven.is_empty() {
+        return Err(InstallError::MissingIntegrity {
+            lock: lock.file_name,
+            packages: selection.unproven,
+        });
+    }
+    let outcome = InstallOutcome {
+        packages: selection.wanted.packages.len(),
+        skipped: selection.skipped.clone(),
+        ..InstallOutcome::default()
+    };
+    if request.dry_run {
+        return Ok(outcome);
+    }
+    let run = Run {
+        choice,
+        manifest: &manifest,
+        store: &store,
+        digest: &digest,
+    };
+    run.put_in_place(&selection, outcome)
+}
+
+/// The lock's tree, held against package.json and the platform.
+fn locked_tree(
+    session: &Session,
+    request: &InstallRequest,
+    lock: &Lock,
+    manifest: &Arc<Manifest>,
+) -> Result<Tree, InstallError> {
+    let locked = shrinkwrap::locked(lock);
+    let options = &request.options;
+    let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
+    let differences = resolve::disagreements(&tree)?;
+    if !differences.is_empty() {
+        return Err(InstallError::OutOfSync {
+            lock: lock.file_name.clone(),
+            differences,
+        });
+    }
+    for (code, message) in resolve::check_platforms(&mut tree, options)? {
+        session.reporter.emit(Event::Warning { code, message });
+    }
+    Ok(tree)
+}
+
+/// Scripts of the project itself run on every install, even when nothing has to be put in place.
+fn has_own_scripts(manifest: &Manifest, project: &Path, request: &InstallRequest) -> bool {
+    let listed = manifest
+        .object("scripts")
+        .is_some_and(|scripts| own_events().any(|event| scripts.contains_key(event)));
+    !request.ignore_scripts && (listed || project.join("binding.gyp").is_file())
+}
+
+fn own_events() -> impl Iterator<Item = &'static str> {
+    scripts::DEPENDENCIES
+        .into_iter()
+        .chain(scripts::AFTER_INSTALL)
+}
+
+/// Everything that decides what the tree holds, as one text.
+fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &Manifest) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(lock);
+    let manifest = serde_json::to_vec(&manifest.fields).unwrap_or_default();
+    hasher.update(&manifest);
+    let options = &request.options;
+    let settings = format!(
+        "{:?} {:?} {:?} {:?} {} {} {:?} {:?} {}",
+        request.omit,
+        options.rules,
+        options.optional_target,
+        session.host,
+        request.ignore_scripts,
+        request.bin_links,
+        request.allow_scripts,
+        request.link_mode,
+        session.umask(),
+    );
+    hasher.update(settings.as_bytes());
+    hasher.finalize().to_hex().to_string()
+}
+
+/// One installation, decided and checked.
+struct Run<'a> {
+    choice: Choice<'a>,
+    manifest: &'a Arc<Manifest>,
+    store: &'a Store,
+    digest: &'a str,
+}
+
+impl Run<'_> {
+    /// Stages the tree, swaps it in and runs the scripts; on an error the former tree is back.
+    fn put_in_place(
+        &self,
+        selection: &Selection,
+        mut outcome: InstallOutcome,
+    ) -> Result<InstallOutcome, InstallError> {
+        let Choice {
+            session,
+            request,
+            tree,
+            ..
+        } = self.choice;
+        let wanted = &selection.wanted;
+        session.reporter.emit(Event::PackagesWanted {
+            total: wanted.packages.len() as u64,
+        });
+        let registry = session.registry(&request.options)?;
+        let download = Download {
+            registry: &registry,
+            fetched: AtomicUsize::new(0),
+        };
+        let means = Means {
+            store: self.store,
+            fetch: &download,
+            mode: request.link_mode,
+            reporter: &*session.reporter,
+        };
+        let swapped = link::stage(&session.project, wanted, means)?.swap()?;
+        outcome.fetched += download.fetched.into_inner();
+        let ran = match self.run_scripts(selection) {
+            Ok(ran) => ran,
+            Err(error) => {
+                swapped.roll_back()?;
+                return Err(error);
+            }
+        };
+        if !ran.failed_optional.is_empty() {
+            // Their branches leave: the tree is built anew without them.
+            swapped.roll_back()?;
+            let mut failed = selection.failed.clone();
+            failed.extend(ran.failed_optional);
+            outcome.skipped.clone_from(&failed);
+            return self.put_in_place(&self.choice.select(&failed), outcome);
+        }
+        outcome.scripts_run += ran.count;
+        // Scripts may write into the tree: then a glance at the folders proves nothing.
+        if ran.count == 0 {
+            state::record(
+                &session.project,
+                self.digest,
+                self.store,
+                swapped.contents(),
+            );
+        }
+        outcome.deprecated = wanted::deprecated(tree, wanted);
+        let cleanup = swapped.commit()?;
+        self.run_own_scripts(&mut outcome)?;
+        cleanup.wait();
+        Ok(outcome)
+    }
+
+    fn run_scripts(&self, selection: &Selection) -> Result<scripts::Ran, InstallError> {
+        let session = self.choice.session;
+        let plan = scripts::plan(&selection.candidates, &self.policy(), &session.project);
+        if plan.is_empty() {
+            return Ok(scripts::Ran::default());
+        }
+        let environment = self.environment()?;
+        Ok(scripts::run_dependencies(
+            &plan,
+            &environment,
+            &*session.reporter,
+        )?)
+    }
+
+    fn policy(&self) -> Policy {
+        let Choice {
+            session, request, ..
+        } = self.choice;
+        let project = &session.project;
+        if request.ignore_scripts {
+            return Policy::Nobody;
+        }
+        let allowed = &request.allow_scripts;
+        if !allowed.is_empty() {
+            return Policy::Only(Rules::from_list(
+                allowed.iter().map(String::as_str),
+                project,
+            ));
+        }
+        let listed = session.config.list("allow-scripts");
+        Policy::AllBut(Rules::of_project(self.manifest, &listed, project))
+    }
+
+    fn run_own_scripts(&self, outcome: &mut InstallOutcome) -> Result<(), InstallError> {
+        let Choice {
+            session, request, ..
+        } = self.choice;
+        if !has_own_scripts(self.manifest, &session.project, request) {
+            return Ok(());
+        }
+        let environment = self.environment()?;
+        let events: Vec<&str> = own_events().collect();
+        outcome.scripts_run += scripts::run_root(
+            &session.project,
+            self.manifest,
+            &events,
+            &environment,
+            &*session.reporter,
+        )?;
+        Ok(())
+    }
+
+    fn environment(&self) -> Result<Environment, InstallError> {
+        let Choice {
+            session, request, ..
+        } = self.choice;
+        let config = &session.config;
+        let command = if request.frozen { "ci" } else { "install" };
+        let setup = Setup {
+            project: session.project.clone(),
+            started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
+            command: command.to_owned(),
+            inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
+            configured: config.entries(),
+            node_version: session.host.node.as_ref().map(ToString::to_string),
+            os: session.host.os.clone(),
+            cpu: session.host.cpu.clone(),
+            omits_dev: request.omit.dev,
+            color: false,
+            foreground: config.flag("foreground-scripts").unwrap_or(false),
+            keep_stdout: false,
+        };
+        Ok(Environment::new(&setup)?)
+    }
+}
+
+/// Tarballs by way of the registry room.
+struct Download<'a> {
+    registry: &'a Registry,
+    fetched: AtomicUsize,
+}
+
+impl Fetch for Download<'_> {
+    fn fetch(&self, wants: &[TarballWant], deliver: &Deliver<'_>) {
+        let mut requests = Vec::new();
+        for (index, want) in wants.iter().enumerate() {
+            match self.url(want) {
+                Ok(url) => requests.push(TarballRequest {
+                    key: index as u32,
+                    name: want.id.name.to_string(),
+                    url,
+                    size_hint: None,
+                }),
+                Err(error) => {
+                    if deliver(want.slot, Err(FetchError(Box::new(error)))).is_break() {
+                        return;
+                    }
+                }
+            }
+        }
+        let answers = self.registry.tarballs(requests);
+        while let Some((index, answer)) = answers.next() {
+            let Some(want) = wants.get(index as usize) else {
+                continue;
+            };
+            self.fetched.fetch_add(1, Ordering::Relaxed);
+            let bytes = answer
+                .map(|tarball| tarball.into_bytes())
+                .map_err(|error| FetchError(Box::new(error)));
+            if deliver(want.slot, bytes) == ControlFlow::Break(()) {
+                return;
+            }
+        }
+    }
+}
+
+impl Download<'_> {
+    /// Where the tarball lies: what the lock says, else what the packument says of the version.
+    fn url(&self, want: &TarballWant) -> Result<String, RegistryError> {
+        if let Some(url) = &want.url {
+            return Ok(url.clone());
+        }
+        let packument = self.registry.packument(&want.id.name)?;
+        let index = packument.find(&want.id.version);
+        let url = index.and_then(|index| {
+            let manifest = packument.manifest(index);
+            let url = manifest.object("dist")?.get("tarball")?.as_str()?;
+            Some(url.to_owned())
+        });
+        url.ok_or_else(|| RegistryError::NotFound {
+            name: want.id.name.clone(),
+            url: want.id.to_string().into(),
+        })
+    }
 }

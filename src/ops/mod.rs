@@ -4,6 +4,7 @@ mod install;
 mod session;
 mod shrinkwrap;
 mod source;
+mod wanted;
 
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use session::{Session, SessionError};

@@ -1,14 +1,17 @@
 //! `shrinkwrap`: brings the lock in line with the manifest; writes only if something changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::session::Session;
-use crate::disk::DiskError;
-use crate::lock::{Lock, LockError};
-use crate::manifest::ManifestError;
+use super::source::Sources;
+use crate::disk::{self, DiskError};
+use crate::json::Document;
+use crate::lock::{self, Lock, LockError, Style, Top};
+use crate::manifest::{self, ManifestError};
 use crate::npmrc::ConfigError;
 use crate::registry::RegistryError;
-use crate::resolve::{Options, ResolveError};
+use crate::resolve::{self, Locked, Options, ResolveError, Tree};
 
 /// What to do with the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,9 +61,123 @@ pub enum ShrinkwrapError {
 }
 
 /// Resolves the project and writes its lock.
+///
+/// - Same inputs, same bytes; a lock that is right already is not touched.
+/// - Errors leave the former lock as it was.
 pub fn shrinkwrap(
-    _session: &Session,
-    _request: &ShrinkwrapRequest,
+    session: &Session,
+    request: &ShrinkwrapRequest,
 ) -> Result<ShrinkwrapOutcome, ShrinkwrapError> {
-    todo!()
+    on_a_deep_stack(|| run(session, request))
+}
+
+fn run(
+    session: &Session,
+    request: &ShrinkwrapRequest,
+) -> Result<ShrinkwrapOutcome, ShrinkwrapError> {
+    let project = &session.project;
+    let file = manifest::read(project)?;
+    let manifest = Arc::new(file.manifest);
+    let name = request.lockfile.as_deref();
+    let former = lock::find_and_read(project, name)?;
+    let registry = session.registry(&request.options)?;
+    let source = Sources {
+        registry: &registry,
+        store: session.store.clone(),
+        umask: session.umask(),
+    };
+    let locked = former.as_ref().map(locked);
+    let reporter = &*session.reporter;
+    let ideal = resolve::ideal_tree(
+        project,
+        &manifest,
+        locked.as_ref(),
+        &source,
+        &request.options,
+        reporter,
+    )?;
+    registry.write_behind();
+    let path = project.join(name.unwrap_or(lock::FILE_NAMES[0]));
+    let document = file.document.unwrap_or_default();
+    let text = text(session, request, former.as_ref(), &ideal.tree, &document);
+    let there = disk::read_if_there(&path)?;
+    let changed = there.as_deref() != Some(text.as_bytes());
+    if changed && request.writing == Writing::Write {
+        disk::write_atomically(&path, text.as_bytes())?;
+    }
+    registry.finish();
+    Ok(ShrinkwrapOutcome {
+        lock: lock::parse(text.into_bytes(), &shown_name(&path))?,
+        former,
+        path,
+        changed,
+        warnings: ideal.warnings,
+        left_out: ideal.left_out,
+    })
+}
+
+fn shown_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// A lock as the resolver takes it.
+pub(super) fn locked(lock: &Lock) -> Locked {
+    Locked {
+        entries: lock.packages.clone(),
+        version: if lock.loaded_from_v1 { 1 } else { lock.version },
+    }
+}
+
+/// The lock's text: npm's top level, and an entry for each node.
+fn text(
+    session: &Session,
+    request: &ShrinkwrapRequest,
+    former: Option<&Lock>,
+    tree: &Tree,
+    document: &Document,
+) -> String {
+    let config = &session.config;
+    let on = |key: &str, default: bool| config.flag(key).unwrap_or(default);
+    let root = &tree.node(tree.root).package.manifest;
+    let folder = session
+        .project
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let kept = former
+        .map(|lock| lock.version)
+        .filter(|version| *version >= 2);
+    let lockfile_version = request.lockfile_version.or(kept).unwrap_or(3);
+    let top = Top {
+        name: Some(root.name().unwrap_or(&folder).to_owned()),
+        version: root.version().map(str::to_owned),
+        lockfile_version,
+        extra: former.map(|lock| lock.extra.clone()).unwrap_or_default(),
+        legacy: None,
+    };
+    let style = Style {
+        indent: document.indent.clone(),
+        newline: document.newline.clone(),
+        formatted: on("format-package-lock", true),
+    };
+    let registry_resolved = !on("omit-lockfile-registry-resolved", false);
+    lock::text(top, lock::entries(tree, registry_resolved), &style)
+}
+
+/// Trees may be deep, and npm's rules are recursive: a stack that no real tree uses up.
+pub(super) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    const STACK: usize = 512 << 20;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, work);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => panic!("cannot start a thread: {error}"),
+        }
+    })
 }

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_trailer_that_lies_about_the_size_does_no_harm() {
-        let mut body = gzip(&[7; 100_000]);
+        let mut body = gzip(&vec![7; 100_000]);
         let end = body.len();
         body[end - 4..].copy_from_slice(&5_u32.to_le_bytes());
         assert!(gunzip(&body, 1 << 20).is_err());

@@ -81,7 +81,7 @@ impl Registry {
     }
 
     /// Lets new packuments be written to the disk cache in the background: to be called when the
-    /// decisions are made, before the lock is written.
+    /// decisions are made, before the lock is written. Prefetching ends here.
     pub fn write_behind(&self) {
         self.shared.write_behind();
     }

@@ -18,15 +18,16 @@ pub struct PickOptions {
     pub before: Option<i64>,
     /// Packages that `before` does not hold for: exact names or globs.
     pub before_exempt: Vec<String>,
-    pub node: Version,
-    pub npm: Version,
+    /// The running Node; `None`: `engines.node` is not looked at.
+    pub node: Option<Version>,
+    pub npm: Option<Version>,
     /// Are peer dependencies left alone (`legacy-peer-deps`)?
     pub legacy_peers: bool,
 }
 
 impl PickOptions {
     /// The running Node and npm, nothing else out of the ordinary.
-    pub fn new(node: Version, npm: Version) -> Self {
+    pub fn new(node: Option<Version>, npm: Option<Version>) -> Self {
         Self {
             default_tag: "latest".to_owned(),
             before: None,
@@ -228,13 +229,14 @@ impl Picking<'_> {
 
     /// Do `engines.node` and `engines.npm` accept what is running?
     fn runs(&self, manifest: &Manifest) -> bool {
-        let accepts = |key: &str, version: &Version| match engine(manifest, key) {
-            None => true,
-            Some(Value::String(text)) => Range::parse(text, Mode::Strict)
-                .is_some_and(|range| range.satisfies(version, Prerelease::Include)),
-            Some(_) => false,
-        };
-        accepts("node", &self.options.node) && accepts("npm", &self.options.npm)
+        let accepts =
+            |key: &str, version: Option<&Version>| match engine(manifest, key).zip(version) {
+                None => true,
+                Some((Value::String(text), version)) => Range::parse(text, Mode::Strict)
+                    .is_some_and(|range| range.satisfies(version, Prerelease::Include)),
+                Some(_) => false,
+            };
+        accepts("node", self.options.node.as_ref()) && accepts("npm", self.options.npm.as_ref())
     }
 }
 

@@ -398,9 +398,9 @@ mod tests {
         }
 
         #[test]
-        fn a_document_cut_anywhere_is_refused(value in json(), share in 0.0..1.0) {
+        fn a_document_cut_anywhere_is_refused(value in json(), share in 0..1000_usize) {
             let text = serde_json::to_vec(&Map::from_iter([("k".to_owned(), value)])).unwrap();
-            let cut = (text.len() as f64 * share) as usize;
+            let cut = text.len() * share / 1000;
             prop_assert!(members(&text[..cut]).is_none());
         }
 

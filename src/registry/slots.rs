@@ -70,6 +70,8 @@ struct Jobs {
     writing: usize,
     workers: usize,
     idle: usize,
+    /// The decisions are made: prefetching more would only delay the writes.
+    decided: bool,
     ended: bool,
 }
 
@@ -387,6 +389,11 @@ impl Shared {
     }
 
     pub fn write_behind(self: &Arc<Self>) {
+        {
+            let mut jobs = lock(&self.jobs);
+            jobs.decided = true;
+            jobs.queue.retain(|job| !matches!(job, Job::Want(..)));
+        }
         let slots: Vec<Arc<Slot>> = lock(&self.slots).values().cloned().collect();
         let new: Vec<_> = slots
             .into_iter()
@@ -433,6 +440,7 @@ impl Shared {
             }
             // Bodies first: somebody may be waiting for them.
             body @ Job::Body(..) => jobs.queue.push_front(body),
+            Job::Want(..) if jobs.decided => return,
             want @ Job::Want(..) => jobs.queue.push_back(want),
         }
         let (idle, queued) = (jobs.idle, jobs.queue.len());

@@ -89,6 +89,11 @@ impl Tarballs {
 }
 
 impl Tarball {
+    /// The bytes, to keep; copied only when somebody else wants them too.
+    pub fn into_bytes(self) -> Vec<u8> {
+        Arc::try_unwrap(self.bytes).unwrap_or_else(|shared| shared.to_vec())
+    }
+
     fn new(bytes: Vec<u8>, share: Option<OwnedSemaphorePermit>) -> Self {
         Self {
             bytes: Arc::new(bytes),

@@ -15,6 +15,7 @@ use super::node::NodeId;
 use super::paths;
 use crate::json;
 use crate::manifest::{Manifest, Origin};
+use crate::name::PackageId;
 
 impl Builder<'_> {
     /// Adds the nodes that `id` carries inside its tarball.
@@ -29,8 +30,12 @@ impl Builder<'_> {
         }
         let has_shrinkwrap = node.has_shrinkwrap;
         let integrity = node.integrity.clone();
-        let name = self.tree.name_text(id).to_owned();
-        let contents = self.source.contents(&name, &resolved, integrity.as_deref());
+        let manifest = &node.package.manifest;
+        let name = manifest.name().unwrap_or_else(|| self.tree.name_text(id));
+        let package = PackageId::new(name, self.tree.version_text(id));
+        let contents = self
+            .source
+            .contents(&package, &resolved, integrity.as_deref());
         let contents = contents.map_err(|failure| ResolveError::Load {
             failure,
             chain: super::explain::chain(&self.tree, id),
@@ -62,7 +67,9 @@ impl Builder<'_> {
         let base = self.tree.node(id).path.clone();
         let root = self.tree.root;
         for (location, entry) in packages {
-            let Value::Object(entry) = entry else { continue };
+            let Value::Object(entry) = entry else {
+                continue;
+            };
             if location.is_empty() || entry.get("link").is_some_and(json::truthy) {
                 continue;
             }

@@ -12,7 +12,7 @@ use super::package::{Dependency, Kind, Package};
 use super::paths;
 use super::specs::SpecId;
 use super::tree::Tree;
-use crate::spec::{GitSpec, Prerelease, Spec, SpecKind, consistent_resolve};
+use crate::spec::{GitSpec, Paths, Prerelease, Spec, SpecKind, consistent_resolve};
 
 impl Tree {
     /// Makes all edges of `id` from its package; tops have edges for dev dependencies too.
@@ -26,7 +26,10 @@ impl Tree {
         for dependency in prod.filter(|dependency| !(legacy && dependency.kind.is_peer())) {
             self.add_edge(id, dependency);
         }
-        let stands_for_top = self.node(id).source.is_none_or(|source| self.is_top(source));
+        let stands_for_top = self
+            .node(id)
+            .source
+            .is_none_or(|source| self.is_top(source));
         if self.is_top(id) && !self.node(id).path.is_empty() && stands_for_top {
             for dependency in &package.dev_dependencies {
                 self.add_edge(id, dependency);
@@ -278,8 +281,8 @@ impl Tree {
         let from = edge.from.unwrap_or(self.root);
         let of = self.node(from).source.unwrap_or(from);
         let root = self.node(self.node(of).root).package.clone();
-        let found = referred(&root, reference)
-            .or_else(|| referred(&self.node(from).package, reference));
+        let found =
+            referred(&root, reference).or_else(|| referred(&self.node(from).package, reference));
         found
             .map(Into::into)
             .ok_or_else(|| OverrideError::Reference(value.to_owned()))
@@ -443,21 +446,16 @@ impl Tree {
     fn git_fits(&self, id: NodeId, wanted: &GitSpec, requestor: NodeId) -> bool {
         let node = self.node(id);
         let resolved = node.resolved.as_deref().unwrap_or_default();
-        let Ok(Spec {
-            kind: SpecKind::Git(found),
-            ..
-        }) = Spec::parse("name", resolved, "/".as_ref())
-        else {
-            return false;
-        };
-        if !wanted.same_repository(&found) {
+        if !wanted.is_resolved_by(resolved) {
             return false;
         }
-        if let Some(range) = &wanted.range {
-            let version = self.version_of(id);
-            return version.is_some_and(|version| range.satisfies(version, Prerelease::Strict));
+        if wanted.range.is_some() {
+            let (range, version) = (wanted.version_range(), self.version_of(id));
+            return range
+                .zip(version)
+                .is_some_and(|(range, version)| range.satisfies(version, Prerelease::Strict));
         }
-        if wanted.pinned_commit().is_some() {
+        if wanted.is_commit() {
             return true;
         }
         // A named ref cannot be told from a commit: the lock says what was asked for then.
@@ -467,7 +465,8 @@ impl Tree {
         };
         match Spec::parse("name", locked, "/".as_ref()).map(|spec| spec.kind) {
             Ok(SpecKind::Git(locked)) => {
-                locked.committish.unwrap_or_default() == wanted.committish.clone().unwrap_or_default()
+                locked.committish.unwrap_or_default()
+                    == wanted.committish.clone().unwrap_or_default()
             }
             _ => true,
         }
@@ -481,7 +480,7 @@ impl Tree {
             if plain(text) {
                 return text.into();
             }
-            let kept = consistent_resolve(text, from.as_ref(), None);
+            let kept = consistent_resolve(text, from.as_ref(), "/".as_ref(), Paths::Absolute);
             kept.unwrap_or_else(|| text.to_owned()).into()
         });
         self.node_mut(id).resolved = resolved;

@@ -21,7 +21,10 @@ pub struct LoadFailure {
 impl LoadFailure {
     pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> Self {
         Self {
-            code: error.code().map(|code| code.to_string()).unwrap_or_default(),
+            code: error
+                .code()
+                .map(|code| code.to_string())
+                .unwrap_or_default(),
             cause: Arc::new(error),
         }
     }
@@ -69,7 +72,9 @@ pub enum ResolveError {
     Platform(Box<Unsupported>),
     #[error("no stable tree: packages keep displacing each other ({packages})")]
     Endless { packages: String },
-    #[error("Missing target in lock file: \"{target}\" is referenced by \"{location}\" but does not exist.")]
+    #[error(
+        "Missing target in lock file: \"{target}\" is referenced by \"{location}\" but does not exist."
+    )]
     MissingTarget { target: String, location: String },
     #[error("`{}` in the lock of `{package}` leads out of the package", location)]
     LocationOutside { location: String, package: String },
@@ -95,9 +100,17 @@ impl fmt::Display for PeerConflict {
         writeln!(f, "{}", self.heading)?;
         writeln!(f, "  while resolving: {}", self.resolving)?;
         if !self.found.is_empty() {
-            writeln!(f, "  found:           {}", self.found.join("\n                   "))?;
+            writeln!(
+                f,
+                "  found:           {}",
+                self.found.join("\n                   ")
+            )?;
         }
-        write!(f, "  not satisfied:   {}", self.wanted.join("\n                   "))
+        write!(
+            f,
+            "  not satisfied:   {}",
+            self.wanted.join("\n                   ")
+        )
     }
 }
 
@@ -125,7 +138,10 @@ impl fmt::Display for Unsupported {
             current,
             ..
         } = self;
-        write!(f, "Unsupported {what} for {package}: wanted {wanted} (current: {current})")
+        write!(
+            f,
+            "Unsupported {what} for {package}: wanted {wanted} (current: {current})"
+        )
     }
 }
 

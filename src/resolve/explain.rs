@@ -80,7 +80,12 @@ fn found(tree: &Tree, id: NodeId) -> Vec<String> {
         .collect();
     wants.dedup();
     let more = wants.len().saturating_sub(4);
-    lines.extend(wants.into_iter().take(4).map(|want| format!("  for {want}")));
+    lines.extend(
+        wants
+            .into_iter()
+            .take(4)
+            .map(|want| format!("  for {want}")),
+    );
     if more > 0 {
         lines.push(format!("  and {more} more"));
     }
@@ -107,12 +112,14 @@ fn advice(tree: &Tree, failing: EdgeId) -> Vec<String> {
     let from = tree.edge(failing).from;
     let from = from.map_or_else(String::new, |from| package(tree, from));
     let mut advice = vec![match root_edge {
-        Some(_) => format!("change `{name}` in package.json to \"{spec}\", or use a version of {from} that accepts yours"),
-        None => format!("use versions of {from} and of the other dependents that agree on `{name}`, or settle it with `overrides`"),
+        Some(_) => format!(
+            "change `{name}` in package.json to \"{spec}\", or use a version of {from} that accepts yours"
+        ),
+        None => format!(
+            "use versions of {from} and of the other dependents that agree on `{name}`, or settle it with `overrides`"
+        ),
     }];
-    advice.push(
-        "or accept an incorrect tree with --force or --legacy-peer-deps".to_owned(),
-    );
+    advice.push("or accept an incorrect tree with --force or --legacy-peer-deps".to_owned());
     advice
 }
 
@@ -151,7 +158,11 @@ pub fn placement(
     }
     let mut lines = wanted(tree, failing);
     if failing != top.0 {
-        lines.push(format!("  needed to place {}, {}", package(tree, top.1), edge(tree, top.0)));
+        lines.push(format!(
+            "  needed to place {}, {}",
+            package(tree, top.1),
+            edge(tree, top.0)
+        ));
     }
     ResolveError::PeerConflict(Box::new(PeerConflict {
         heading: "could not resolve",

@@ -9,22 +9,20 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::check::Verdict;
-use super::error::{LoadFailure, ResolveError, Unsupported};
+use super::error::{LoadFailure, ResolveError};
 use super::load::Locked;
 use super::names::Name;
 use super::node::{EdgeId, Flags, NodeId, State};
-use super::overrides::OverrideError;
 use super::package::{Kind, Package};
 use super::peers::Required;
 use super::place::{Placements, Policy};
 use super::sets::NodeSet;
 use super::specs::SpecId;
 use super::tree::Tree;
-use super::{Fetched, Options, Source, Update, explain, load};
+use super::{Fetched, Options, Source, Update, explain, frozen, load, platforms};
 use crate::collate;
 use crate::manifest::Manifest;
 use crate::report::{Event, Reporter};
-use crate::target;
 
 /// The tree as it should be.
 #[derive(Debug)]
@@ -133,16 +131,24 @@ impl<'a> Builder<'a> {
             }
             let resolved = node.resolved.clone();
             let version = self.tree.version_text(id).to_owned();
-            let by_file = resolved.as_deref().is_some_and(|url| url.starts_with("file:"));
+            let by_file = resolved
+                .as_deref()
+                .is_some_and(|url| url.starts_with("file:"));
             let text = match (&resolved, version.as_str()) {
                 (Some(resolved), "") => resolved.to_string(),
                 (Some(resolved), _) if by_file => resolved.to_string(),
                 _ => version,
             };
             let name = self.tree.name_text(id).to_owned();
-            let alias = locked.real_name(&node.location).map(|real| format!("npm:{real}@{text}"));
+            let alias = locked
+                .real_name(&node.location)
+                .map(|real| format!("npm:{real}@{text}"));
             let text = alias.unwrap_or(text);
-            let Ok(spec) = crate::spec::Spec::parse(&name, &text, self.tree.real_path(self.tree.root).as_ref().as_ref()) else {
+            let Ok(spec) = crate::spec::Spec::parse(
+                &name,
+                &text,
+                self.tree.real_path(self.tree.root).as_ref().as_ref(),
+            ) else {
                 continue;
             };
             match self.source.manifest(&name, &spec) {
@@ -152,7 +158,10 @@ impl<'a> Builder<'a> {
                 }
                 Err(failure) => self.warnings.push((
                     "old lockfile",
-                    format!("Could not fetch metadata for {name}@{text}: {}", failure.cause),
+                    format!(
+                        "Could not fetch metadata for {name}@{text}: {}",
+                        failure.cause
+                    ),
                 )),
             }
         }
@@ -234,7 +243,11 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let edges = self.tree.node(id).edges_in.clone();
-            for from in edges.iter().filter_map(|edge| self.tree.edge(*edge).from).collect::<Vec<_>>() {
+            for from in edges
+                .iter()
+                .filter_map(|edge| self.tree.edge(*edge).from)
+                .collect::<Vec<_>>()
+            {
                 self.push(from);
             }
         }
@@ -248,18 +261,10 @@ impl<'a> Builder<'a> {
     }
 
     fn assert_root_overrides(&self) -> Result<(), ResolveError> {
-        for edge in self.tree.out_edges(self.tree.root) {
-            let spec = self.tree.spec_text(edge)?;
-            let raw = self.tree.specs.text(self.tree.edge(edge).raw_spec);
-            if spec != *raw && !spec.starts_with('$') {
-                return Err(OverrideError::Direct {
-                    name: self.tree.edge_name(edge).to_owned(),
-                    spec: raw.to_string(),
-                }
-                .into());
-            }
-        }
-        Ok(())
+        let edges = self.tree.out_edges(self.tree.root);
+        edges
+            .into_iter()
+            .try_for_each(|edge| frozen::assert_not_overridden(&self.tree, edge))
     }
 
     /// Queues a node: physically shallow ones first, then by path.
@@ -427,7 +432,8 @@ impl<'a> Builder<'a> {
         let redo = self.is_updating(edge);
         let placements = Placements::make(&mut self.tree, edge, dep, policy, redo)?;
         let warnings = placements.warnings.into_iter();
-        self.warnings.extend(warnings.map(|text| ("ERESOLVE", text)));
+        self.warnings
+            .extend(warnings.map(|text| ("ERESOLVE", text)));
         for placement in placements.list {
             let Some(placed) = placement.placed else {
                 continue;
@@ -487,11 +493,16 @@ impl<'a> Builder<'a> {
         if *count <= REPLACEMENTS_PER_NAME {
             return Ok(());
         }
-        let mut busiest: Vec<(usize, Name)> =
-            self.replaced.iter().map(|(name, count)| (*count, *name)).collect();
+        let mut busiest: Vec<(usize, Name)> = self
+            .replaced
+            .iter()
+            .map(|(name, count)| (*count, *name))
+            .collect();
         busiest.sort_unstable_by(|a, b| b.cmp(a));
         let names = busiest.iter().take(4);
-        let names: Vec<&str> = names.map(|(_, name)| &**self.tree.names.text(*name)).collect();
+        let names: Vec<&str> = names
+            .map(|(_, name)| &**self.tree.names.text(*name))
+            .collect();
         Err(ResolveError::Endless {
             packages: names.join(", "),
         })
@@ -513,7 +524,8 @@ impl<'a> Builder<'a> {
             self.prune_extraneous();
         }
         let left_out = self.set_failures_aside()?;
-        self.check_platforms()?;
+        let warnings = platforms::check(&mut self.tree, self.options)?;
+        self.warnings.extend(warnings);
         Ok(Ideal {
             tree: self.tree,
             warnings: self.warnings,
@@ -552,75 +564,5 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(left_out)
-    }
-
-    /// Required packages must run here; optional ones that do not become inert.
-    fn check_platforms(&mut self) -> Result<(), ResolveError> {
-        let mut nodes = vec![self.tree.root];
-        nodes.extend(self.tree.inventory(self.tree.root).into_iter().filter(|id| *id != self.tree.root));
-        for id in nodes {
-            let node = self.tree.node(id);
-            let manifest = node.package.manifest.clone();
-            if !node.flags.optional {
-                if !self.omits(id) {
-                    self.check_required(id, &manifest)?;
-                }
-                continue;
-            }
-            if node.inert {
-                continue;
-            }
-            let wanted = &self.options.optional_target;
-            if !target::engine_allows(&manifest, &wanted.node, &wanted.npm)
-                || !target::platform_allows(&manifest, wanted)
-            {
-                for node in self.tree.optional_set(id) {
-                    self.tree.node_mut(node).inert = true;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn omits(&self, id: NodeId) -> bool {
-        let tree = &self.tree;
-        let top = std::iter::successors(Some(id), |node| tree.node(*node).parent).last();
-        top.is_some_and(|top| tree.is_mine(top)) && self.options.omit.covers(tree.node(id).flags)
-    }
-
-    fn check_required(&mut self, id: NodeId, manifest: &Manifest) -> Result<(), ResolveError> {
-        let host = &self.options.host;
-        let is_root = id == self.tree.root;
-        let unsupported = |code, wanted: String, current: String| Unsupported {
-            code,
-            package: explain::package(&self.tree, id),
-            wanted,
-            current,
-            chain: explain::chain(&self.tree, id),
-        };
-        let has_dev_engines = is_root && manifest.flag("devEngines");
-        if !has_dev_engines && !target::engine_allows(manifest, &host.node, &host.npm) {
-            let wanted = manifest.fields.get("engines").cloned().unwrap_or_default();
-            let current = serde_json::json!({
-                "node": format!("v{}", host.node), "npm": host.npm.to_string(),
-            });
-            let problem = unsupported("EBADENGINE", wanted.to_string(), current.to_string());
-            if self.options.engine_strict {
-                return Err(ResolveError::Platform(Box::new(problem)));
-            }
-            if !self.options.force {
-                self.warnings.push(("EBADENGINE", problem.to_string()));
-            }
-        }
-        if !self.options.force && !target::platform_allows(manifest, host) {
-            let fields = ["os", "cpu", "libc"].into_iter();
-            let wanted: serde_json::Map<_, _> = fields
-                .filter_map(|field| Some((field.to_owned(), manifest.fields.get(field)?.clone())))
-                .collect();
-            let wanted = serde_json::Value::Object(wanted).to_string();
-            let problem = unsupported("EBADPLATFORM", wanted, host.to_string());
-            return Err(ResolveError::Platform(Box::new(problem)));
-        }
-        Ok(())
     }
 }

@@ -119,7 +119,10 @@ pub(super) fn entry_node(
         fields.insert("name".to_owned(), paths::name_from_folder(path).into());
     }
     let has_shrinkwrap = entry.get("hasShrinkwrap").is_some_and(json::truthy);
-    let package = new_package(tree, Arc::new(Manifest::from_registry(Value::Object(fields))))?;
+    let package = new_package(
+        tree,
+        Arc::new(Manifest::from_registry(Value::Object(fields))),
+    )?;
     let name = tree.intern(&paths::name_from_folder(path));
     let project = tree.real_path(tree.root).clone();
     let node = tree.create(name, package);

@@ -16,6 +16,7 @@ mod edges;
 mod error;
 mod explain;
 mod flags;
+mod frozen;
 mod ideal;
 mod load;
 mod names;
@@ -25,6 +26,7 @@ mod package;
 mod paths;
 mod peers;
 mod place;
+mod platforms;
 mod sets;
 mod specs;
 mod tree;
@@ -33,15 +35,18 @@ mod workspaces;
 use std::sync::Arc;
 
 pub use error::{LoadFailure, PeerConflict, ResolveError, Unsupported};
+pub use frozen::disagreements;
 pub use ideal::{Ideal, ideal_tree};
 pub use load::{Locked, virtual_tree};
 pub use node::{Edge, EdgeId, Flags, Node, NodeId, State};
 pub use package::{Kind, Package};
 pub use place::Strategy;
+pub use platforms::{check as check_platforms, is_omitted};
 pub use tree::{Rules, Tree};
 pub use workspaces::{Workspace, WorkspaceError, workspaces};
 
 use crate::manifest::Manifest;
+use crate::name::PackageId;
 use crate::spec::Spec;
 use crate::target::Target;
 
@@ -52,6 +57,9 @@ pub struct Fetched {
     pub resolved: Option<Arc<str>>,
     pub integrity: Option<Arc<str>>,
 }
+
+/// Paths and bytes of a package's files.
+pub type Contents = Vec<(String, Vec<u8>)>;
 
 /// Where manifests come from: a registry, or a scenario in memory.
 pub trait Source {
@@ -66,10 +74,10 @@ pub trait Source {
     /// or brings its own shrinkwrap.
     fn contents(
         &self,
-        name: &str,
+        id: &PackageId,
         resolved: &str,
         integrity: Option<&str>,
-    ) -> Result<Vec<(String, Vec<u8>)>, LoadFailure>;
+    ) -> Result<Contents, LoadFailure>;
 }
 
 /// What may be left out of an installation.

@@ -51,12 +51,16 @@ pub enum OverrideError {
     #[diagnostic(help("write a version range, or an object of nested overrides"))]
     Value { key: String, found: &'static str },
     #[error("Unable to resolve reference {0}")]
-    #[diagnostic(help("`$name` stands for a direct dependency of the project: add it, or write the range"))]
+    #[diagnostic(help(
+        "`$name` stands for a direct dependency of the project: add it, or write the range"
+    ))]
     Reference(String),
     #[error("Override for {name}@{spec} conflicts with direct dependency")]
     #[diagnostic(
         code(EOVERRIDE),
-        help("give the dependency and its override the same spec, or write `${name}` as the override")
+        help(
+            "give the dependency and its override the same spec, or write `${name}` as the override"
+        )
     )]
     Direct { name: String, spec: String },
 }
@@ -150,7 +154,12 @@ impl Overrides {
         let mut rules: Vec<RuleId> = Vec::new();
         for ancestor in self.ancestry(id) {
             let own = self.target(ancestor).map(|_| ancestor);
-            for rule in self.rules[ancestor.0 as usize].children.iter().copied().chain(own) {
+            for rule in self.rules[ancestor.0 as usize]
+                .children
+                .iter()
+                .copied()
+                .chain(own)
+            {
                 let key = self.key(rule);
                 if !rules.iter().any(|known| self.key(*known) == key) {
                     rules.push(rule);
@@ -237,8 +246,8 @@ impl RuleTarget {
             _ => spec,
         };
         let asked = match &spec.kind {
-            SpecKind::Git(git) => match &git.range {
-                Some(range) => Some(range.clone()),
+            SpecKind::Git(git) => match git.version_range() {
+                Some(range) => Some(range),
                 None => return false,
             },
             _ => range_of(spec),

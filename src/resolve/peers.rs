@@ -257,10 +257,8 @@ impl Builder<'_> {
 
     /// The package in a folder; an empty one when it cannot be read, as for npm.
     pub fn local_package(&mut self, folder: &str) -> Result<Arc<Package>, ResolveError> {
-        let manifest = manifest::read(folder.as_ref()).map_or_else(
-            |_| Arc::default(),
-            |file| Arc::new(file.manifest),
-        );
+        let manifest = manifest::read(folder.as_ref())
+            .map_or_else(|_| Arc::default(), |file| Arc::new(file.manifest));
         self.package(&manifest)
     }
 
@@ -289,7 +287,10 @@ impl Builder<'_> {
         id: super::specs::SpecId,
     ) -> Result<Loaded, Unloaded> {
         // What a path means depends on who asks.
-        let local = matches!(spec.kind, SpecKind::File { .. } | SpecKind::Directory { .. });
+        let local = matches!(
+            spec.kind,
+            SpecKind::File { .. } | SpecKind::Directory { .. }
+        );
         if !local && let Some(known) = self.loaded.get(&(name, id)) {
             let fetched = known.clone().map_err(Unloaded::Failure)?;
             let package = self.package(&fetched.manifest).map_err(Unloaded::Fatal)?;

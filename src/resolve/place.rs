@@ -144,7 +144,9 @@ impl Placements {
                 dep,
                 target,
                 edge,
-                parent: self.list[index].parent.and_then(|parent| self.list[parent].check),
+                parent: self.list[index]
+                    .parent
+                    .and_then(|parent| self.list[parent].check),
                 prefer_dedupe: policy.prefer_dedupe,
                 explicit: policy.explicit,
             };
@@ -385,13 +387,7 @@ impl Placements {
     }
 
     /// Nodes of this name further down that the new one makes superfluous go.
-    fn dedupe_below(
-        tree: &mut Tree,
-        edge: EdgeId,
-        placed: NodeId,
-        target: NodeId,
-        policy: Policy,
-    ) {
+    fn dedupe_below(tree: &mut Tree, edge: EdgeId, placed: NodeId, target: NodeId, policy: Policy) {
         if let Some(to) = tree.edge(edge).to
             && to != placed
             && tree.is_valid(edge)

@@ -76,8 +76,8 @@ impl Tree {
             let mut reach: Option<NodeSet> = None;
             for edge in &self.node(peer).edges_in {
                 let from = self.edge(*edge).from;
-                let enters = !self.edge(*edge).kind.is_peer()
-                    || from.is_some_and(|from| self.is_top(from));
+                let enters =
+                    !self.edge(*edge).kind.is_peer() || from.is_some_and(|from| self.is_top(from));
                 if !enters || !self.is_valid(*edge) {
                     continue;
                 }
@@ -220,7 +220,9 @@ impl Tree {
         if self.in_dependency_bundle(id) || self.in_shrinkwrap(id) {
             return false;
         }
-        let above = self.resolve_parent(id).and_then(|up| self.resolve_parent(up));
+        let above = self
+            .resolve_parent(id)
+            .and_then(|up| self.resolve_parent(up));
         let Some(above) = above else { return false };
         if self.node(id).edges_in.is_empty() {
             return true;
@@ -242,7 +244,10 @@ impl Tree {
     }
 
     pub fn compare_versions(&self, one: NodeId, other: NodeId) -> Option<Ordering> {
-        Some(self.version_of(one)?.cmp_precedence(self.version_of(other)?))
+        Some(
+            self.version_of(one)?
+                .cmp_precedence(self.version_of(other)?),
+        )
     }
 
     /// Is the node's version the value of an override that one of its dependents is subject to?

@@ -36,7 +36,10 @@ impl Specs {
         // Any valid name: what the name is does not change the spec's kind.
         let parsed = Spec::parse("name", effective, Path::new("/")).map(Arc::new);
         let local = parsed.as_ref().is_ok_and(|spec| {
-            matches!(spec.kind, SpecKind::File { .. } | SpecKind::Directory { .. })
+            matches!(
+                spec.kind,
+                SpecKind::File { .. } | SpecKind::Directory { .. }
+            )
         });
         self.entries.push(Entry {
             text: text.clone(),
@@ -75,9 +78,7 @@ impl Specs {
 pub fn range_of(spec: &Spec) -> Option<Range> {
     match &spec.kind {
         SpecKind::Range(range) => Some(range.clone()),
-        SpecKind::Version(version) => {
-            Range::parse(&version.to_string(), crate::spec::Mode::Loose)
-        }
+        SpecKind::Version(version) => Range::parse(&version.to_string(), crate::spec::Mode::Loose),
         SpecKind::Alias { target, .. } => range_of(target),
         _ => None,
     }

@@ -186,8 +186,7 @@ impl Tree {
 
     /// What `require(name)` would find from `id`.
     pub fn resolve(&self, id: NodeId, key: Key) -> Option<NodeId> {
-        self.ancestry(id)
-            .find_map(|node| self.child(node, key))
+        self.ancestry(id).find_map(|node| self.child(node, key))
     }
 
     /// Links have no children; only their targets do.
@@ -286,7 +285,9 @@ impl Tree {
             self.remove_child(parent, key, id);
         }
         if let Some(parent) = self.node_mut(id).fs_parent.take() {
-            self.node_mut(parent).fs_children.retain(|child| *child != id);
+            self.node_mut(parent)
+                .fs_children
+                .retain(|child| *child != id);
         }
     }
 
@@ -416,7 +417,9 @@ impl Tree {
         if let Some(parent) = self.node(id).fs_parent
             && self.node(parent).root != root
         {
-            self.node_mut(parent).fs_children.retain(|child| *child != id);
+            self.node_mut(parent)
+                .fs_children
+                .retain(|child| *child != id);
             self.node_mut(id).fs_parent = None;
         }
     }
@@ -457,7 +460,9 @@ impl Tree {
                 self.become_child(id, parent);
             } else {
                 if let Some(former) = self.node(id).fs_parent {
-                    self.node_mut(former).fs_children.retain(|child| *child != id);
+                    self.node_mut(former)
+                        .fs_children
+                        .retain(|child| *child != id);
                 }
                 self.node_mut(parent).fs_children.push(id);
                 self.node_mut(id).fs_parent = Some(parent);
@@ -497,9 +502,9 @@ impl Tree {
             let path = self.node(id).path.clone();
             let node = self.node(child);
             let is_child = *paths::child(&path, self.name_text(child)) == *node.path;
-            let nearer = node.fs_parent.is_none_or(|other| {
-                other == id || paths::is_below(&path, &self.node(other).path)
-            });
+            let nearer = node
+                .fs_parent
+                .is_none_or(|other| other == id || paths::is_below(&path, &self.node(other).path));
             let is_fs_child = paths::is_below(&node.path, &path) && node.parent.is_none() && nearer;
             if !is_child && !is_fs_child {
                 continue;
@@ -509,7 +514,9 @@ impl Tree {
                 continue;
             }
             if let Some(former) = self.node_mut(child).fs_parent.take() {
-                self.node_mut(former).fs_children.retain(|other| *other != child);
+                self.node_mut(former)
+                    .fs_children
+                    .retain(|other| *other != child);
             }
             if is_child {
                 let key = self.key_of(child);
@@ -599,7 +606,9 @@ impl Tree {
             self.node_mut(member).parent = None;
             self.remove_child(id, key, member);
             self.node_mut(member).fs_parent = None;
-            self.node_mut(id).fs_children.retain(|child| *child != member);
+            self.node_mut(id)
+                .fs_children
+                .retain(|child| *child != member);
             for link in std::mem::take(&mut self.node_mut(member).links_in) {
                 if let Some(link) = &mut self.node_mut(link).link {
                     link.target = None;

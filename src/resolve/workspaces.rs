@@ -25,10 +25,19 @@ pub struct Workspace {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum WorkspaceError {
     #[error("workspaces config expects an Array")]
-    #[diagnostic(code(EWORKSPACESCONFIG), help("write \"workspaces\": [\"packages/*\"] in package.json"))]
+    #[diagnostic(
+        code(EWORKSPACESCONFIG),
+        help("write \"workspaces\": [\"packages/*\"] in package.json")
+    )]
     NotAList,
-    #[error("must not have multiple workspaces with the same name\n{}", list(duplicates))]
-    #[diagnostic(code(EDUPLICATEWORKSPACE), help("rename one of the packages, or exclude its folder with \"!folder\""))]
+    #[error(
+        "must not have multiple workspaces with the same name\n{}",
+        list(duplicates)
+    )]
+    #[diagnostic(
+        code(EDUPLICATEWORKSPACE),
+        help("rename one of the packages, or exclude its folder with \"!folder\"")
+    )]
     Duplicate {
         duplicates: Vec<(String, Vec<String>)>,
     },
@@ -40,7 +49,10 @@ pub enum WorkspaceError {
 fn list(duplicates: &[(String, Vec<String>)]) -> String {
     let lines = duplicates.iter().map(|(name, paths)| {
         let paths: Vec<String> = paths.iter().map(|path| format!("    {path}")).collect();
-        format!("package '{name}' has conflicts in the following paths:\n{}", paths.join("\n"))
+        format!(
+            "package '{name}' has conflicts in the following paths:\n{}",
+            paths.join("\n")
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -50,7 +62,9 @@ pub fn workspaces(project: &Path, manifest: &Manifest) -> Result<Vec<Workspace>,
     let Some(config) = manifest.fields.get("workspaces") else {
         return Ok(Vec::new());
     };
-    let list = config.get("packages").filter(|packages| packages.is_array());
+    let list = config
+        .get("packages")
+        .filter(|packages| packages.is_array());
     let Value::Array(list) = list.unwrap_or(config) else {
         return Err(WorkspaceError::NotAList);
     };
@@ -101,11 +115,15 @@ impl Patterns {
                 Some(rest) if rest.starts_with('/') => rest,
                 _ => pattern,
             };
-            let pattern = pattern.trim_start_matches('/').trim_end_matches('/').to_owned();
+            let pattern = pattern
+                .trim_start_matches('/')
+                .trim_end_matches('/')
+                .to_owned();
             if negations % 2 == 1 {
                 unwanted.push(pattern);
             } else {
-                unwanted.retain(|negated| !glob(negated).is_some_and(|glob| glob.is_match(&pattern)));
+                unwanted
+                    .retain(|negated| !glob(negated).is_some_and(|glob| glob.is_match(&pattern)));
                 wanted.push(pattern);
             }
         }
@@ -117,7 +135,8 @@ impl Patterns {
 
     /// Matching folders, relative to the project.
     fn folders(&self, project: &Path) -> Vec<String> {
-        let ignored: Vec<GlobMatcher> = self.unwanted.iter().filter_map(|text| glob(text)).collect();
+        let ignored: Vec<GlobMatcher> =
+            self.unwanted.iter().filter_map(|text| glob(text)).collect();
         let globs: Vec<GlobMatcher> = self.wanted.iter().filter_map(|text| glob(text)).collect();
         let deepest = self.wanted.iter().map(|pattern| {
             if pattern.contains("**") {
@@ -136,7 +155,11 @@ impl Patterns {
         // Plain paths may lead where a walk does not: upwards, or into hidden folders.
         for pattern in self.wanted.iter().filter(|pattern| !has_magic(pattern)) {
             if project.join(pattern).is_dir() {
-                found.insert(if pattern.is_empty() { ".".to_owned() } else { pattern.clone() });
+                found.insert(if pattern.is_empty() {
+                    ".".to_owned()
+                } else {
+                    pattern.clone()
+                });
             }
         }
         found.retain(|folder| !ignored.iter().any(|glob| glob.is_match(folder)));
@@ -156,8 +179,7 @@ impl Patterns {
 }
 
 fn has_magic(pattern: &str) -> bool {
-    pattern.contains(['*', '?', '[', '{', '(', '!', '+', '@'])
-        && !pattern.starts_with('@')
+    pattern.contains(['*', '?', '[', '{', '(', '!', '+', '@']) && !pattern.starts_with('@')
         || pattern.contains(['*', '?', '[', '{'])
 }
 
@@ -202,7 +224,9 @@ fn folders_below(top: &Path, deepest: usize) -> Vec<String> {
             if name.starts_with('.') || name == "node_modules" {
                 continue;
             }
-            let Ok(kind) = entry.file_type() else { continue };
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
             let path = entry.path();
             if !(kind.is_dir() || kind.is_symlink() && path.is_dir()) {
                 continue;
@@ -238,27 +262,45 @@ mod tests {
 
     #[test]
     fn patterns_keep_their_order_and_negations_hold() {
-        let folders = ["packages/b", "packages/a", "packages/x", "tools/z", "node_modules/n"];
+        let folders = [
+            "packages/b",
+            "packages/a",
+            "packages/x",
+            "tools/z",
+            "node_modules/n",
+        ];
         assert_eq!(
             names(&folders, json!(["tools/*", "./packages/*", "!packages/x"])),
             Ok(vec!["z".into(), "a".into(), "b".into()])
         );
-        assert_eq!(names(&folders, json!({"packages": ["packages/x"]})), Ok(vec!["x".into()]));
+        assert_eq!(
+            names(&folders, json!({"packages": ["packages/x"]})),
+            Ok(vec!["x".into()])
+        );
     }
 
     #[test]
     fn scoped_folders_give_scoped_names() {
-        assert_eq!(names(&["p/@q/foo"], json!(["p/**"])), Ok(vec!["@q/foo".into()]));
+        assert_eq!(
+            names(&["p/@q/foo"], json!(["p/**"])),
+            Ok(vec!["@q/foo".into()])
+        );
     }
 
     #[test]
     fn anything_but_a_list_is_refused() {
-        assert_eq!(names(&[], json!("b")), Err("workspaces config expects an Array".into()));
+        assert_eq!(
+            names(&[], json!("b")),
+            Err("workspaces config expects an Array".into())
+        );
     }
 
     #[test]
     fn two_workspaces_of_one_name_are_both_named() {
         let error = names(&["a/x", "b/x"], json!(["a/*", "b/*"])).unwrap_err();
-        assert!(error.contains("package 'x' has conflicts") && error.contains("a/x\n"), "{error}");
+        assert!(
+            error.contains("package 'x' has conflicts") && error.contains("a/x\n"),
+            "{error}"
+        );
     }
 }

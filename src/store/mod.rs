@@ -38,7 +38,7 @@ pub use error::{Flaw, Rule, StoreError};
 pub use object::Package;
 pub use tar::File;
 pub(crate) use unpack::has_crlf_shebang;
-pub use unpack::{Archive, Bench, check_identity, unpack, verify};
+pub use unpack::{Archive, Bench, check_identity, read_manifest, unpack, verify};
 
 use crate::integrity::Integrity;
 use crate::name::PackageId;

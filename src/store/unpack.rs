@@ -201,3 +201,12 @@ pub(crate) fn has_crlf_shebang(bytes: &[u8]) -> bool {
     head.starts_with(b"#!")
         && memchr::memchr(b'\n', head).is_some_and(|at| at > 3 && head[at - 1] == b'\r')
 }
+
+/// The bytes of a tarball's `package.json` and the paths of all its files; nothing is kept.
+pub fn read_manifest(tarball: &[u8]) -> Result<(Vec<u8>, Vec<String>), Flaw> {
+    let mut bench = Bench::default();
+    let archive = read(&mut bench, tarball, [0; 64], &Limits::default())?;
+    let manifest = archive.get("package.json").unwrap_or_default().to_vec();
+    let paths = archive.files.iter().map(|file| file.path.to_string());
+    Ok((manifest, paths.collect()))
+}

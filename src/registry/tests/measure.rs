@@ -27,7 +27,7 @@ fn closure_of_a_lock() {
         .filter(|(_, entry)| {
             entry["resolved"]
                 .as_str()
-                .is_some_and(|url| url.ends_with(".tgz"))
+                .is_some_and(|url| url.contains("/-/"))
         })
         .map(|(path, entry)| {
             let (_, folder) = path.rsplit_once("node_modules/").unwrap_or(("", path));

@@ -63,7 +63,7 @@ impl Place {
 }
 
 fn options() -> PickOptions {
-    PickOptions::new(Version::new(22, 0, 0), Version::new(11, 19, 1))
+    PickOptions::new(Some(Version::new(22, 0, 0)), Some(Version::new(11, 19, 1)))
 }
 
 fn code<T: std::fmt::Debug>(answer: Result<T, RegistryError>) -> String {

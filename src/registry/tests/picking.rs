@@ -91,7 +91,7 @@ fn what_runs_here_beats_what_does_not_and_deprecation_counts_less() {
     document["versions"]["1.1.0"]["engines"] = json!({"npm": ">=12"});
     check(&document, &[("^1", "1.0.0")]);
     let mut newer = options();
-    newer.npm = Version::new(12, 2, 0);
+    newer.npm = Some(Version::new(12, 2, 0));
     assert_eq!(picked(&document, "^1", &newer), "1.1.0");
     document["versions"]["1.0.0"]["deprecated"] = json!("old");
     check(&document, &[("^1", "1.0.0"), (">=1.1", "1.2.0")]);

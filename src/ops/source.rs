@@ -1,0 +1,185 @@
+//! Where the resolver's manifests come from: registries, tarballs, folders.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::DiskError;
+use crate::integrity::Integrity;
+use crate::json;
+use crate::manifest::{self, Manifest, Origin};
+use crate::name::PackageId;
+use crate::registry::Registry;
+use crate::resolve::{Contents, Fetched, LoadFailure, Source};
+use crate::spec::{Spec, SpecKind};
+use crate::store::{Bench, Store, StoreError, read_manifest};
+
+/// A kind of dependency that cannot be locked yet.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{name}@{spec}` is a git dependency, which heatseal cannot fetch yet")]
+#[diagnostic(
+    code(EUNSUPPORTED),
+    help("use the package's registry version, or the tarball of the commit")
+)]
+struct GitDependency {
+    name: String,
+    spec: String,
+}
+
+/// A tarball whose manifest cannot be read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("`{0}` has no readable package.json")]
+#[diagnostic(code(EJSONPARSE), help("the tarball is damaged, or is no npm package"))]
+struct NoManifest(String);
+
+/// The registry and the disk, seen as one source of manifests.
+pub struct Sources<'a> {
+    pub registry: &'a Registry,
+    pub store: PathBuf,
+    pub umask: u32,
+}
+
+impl Source for Sources<'_> {
+    fn prefetch(&self, name: &str, spec: &Spec) {
+        if spec.is_registry() {
+            self.registry.prefetch(name, &spec.raw);
+        }
+    }
+
+    fn manifest(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+        match &spec.kind {
+            SpecKind::Alias { name, target } => self.manifest(name.as_str(), target),
+            SpecKind::Version(_) | SpecKind::Range(_) | SpecKind::Tag(_) => {
+                self.from_registry(name, spec)
+            }
+            SpecKind::Remote(url) => {
+                let bytes = self.registry.tarball(name, url).map_err(LoadFailure::new)?;
+                from_tarball(&bytes, url)
+            }
+            SpecKind::File { path, .. } => {
+                let bytes = std::fs::read(path)
+                    .map_err(DiskError::at("read", path))
+                    .map_err(LoadFailure::new)?;
+                from_tarball(&bytes, &format!("file:{}", path.display()))
+            }
+            SpecKind::Directory { path, .. } => from_folder(path),
+            SpecKind::Git(_) => Err(LoadFailure::new(GitDependency {
+                name: name.to_owned(),
+                spec: spec.raw.to_string(),
+            })),
+        }
+    }
+
+    fn contents(
+        &self,
+        id: &PackageId,
+        resolved: &str,
+        integrity: Option<&str>,
+    ) -> Result<Contents, LoadFailure> {
+        self.package_files(id, resolved, integrity)
+    }
+}
+
+impl Sources<'_> {
+    fn from_registry(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+        let packument = self.registry.packument(name).map_err(LoadFailure::new)?;
+        let index = self
+            .registry
+            .pick(&packument, spec)
+            .map_err(LoadFailure::new)?;
+        let manifest = packument.manifest(index);
+        let dist = |field: &str| manifest.object("dist")?.get(field)?.as_str();
+        let integrity = dist("integrity").and_then(Integrity::parse);
+        let integrity = integrity.or_else(|| Integrity::from_shasum(dist("shasum")?));
+        Ok(Fetched {
+            resolved: dist("tarball").map(Into::into),
+            integrity: integrity.map(|integrity| integrity.to_string().into()),
+            manifest,
+        })
+    }
+
+    /// Through the store, so that the next run and the install need no second download.
+    fn package_files(
+        &self,
+        id: &PackageId,
+        resolved: &str,
+        integrity: Option<&str>,
+    ) -> Result<Contents, LoadFailure> {
+        let integrity = integrity.and_then(Integrity::parse);
+        let store = Store::open(&self.store, self.umask).map_err(LoadFailure::new)?;
+        let known = integrity
+            .as_ref()
+            .and_then(|integrity| store.lookup(integrity));
+        let package = match known {
+            Some(package) => package,
+            None => {
+                let bytes = match resolved.strip_prefix("file:") {
+                    Some(path) => std::fs::read(path)
+                        .map_err(DiskError::at("read", Path::new(path)))
+                        .map_err(LoadFailure::new)?,
+                    None => {
+                        let tarball = self.registry.tarball(&id.name, resolved);
+                        tarball.map_err(LoadFailure::new)?.to_vec()
+                    }
+                };
+                store
+                    .add(&mut Bench::default(), id, &bytes, integrity.as_ref())
+                    .map_err(LoadFailure::new)?
+            }
+        };
+        let files = package.index().files();
+        let contents = files.map(|file| {
+            let path = file.path.to_owned();
+            let bytes = is_read(&path)
+                .then(|| store.read(&package, &path))
+                .flatten();
+            (path, bytes.unwrap_or_default())
+        });
+        Ok(contents.collect())
+    }
+}
+
+/// The files whose bytes the resolver looks at.
+fn is_read(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    matches!(
+        name,
+        "package.json" | "npm-shrinkwrap.json" | "package-lock.json"
+    )
+}
+
+/// The manifest inside a tarball, with the hash of the tarball itself.
+fn from_tarball(bytes: &[u8], resolved: &str) -> Result<Fetched, LoadFailure> {
+    let (text, files) = read_manifest(bytes).map_err(|flaw| {
+        LoadFailure::new(StoreError::Refused {
+            id: PackageId::new(resolved, ""),
+            flaw,
+        })
+    })?;
+    let document =
+        json::parse(&text).map_err(|_| LoadFailure::new(NoManifest(resolved.to_owned())))?;
+    let serde_json::Value::Object(fields) = document.value else {
+        return Err(LoadFailure::new(NoManifest(resolved.to_owned())));
+    };
+    let mut manifest = Manifest { fields };
+    manifest.normalize(Origin::Disk);
+    if let Some(directory) = manifest.bin_directory() {
+        let below = format!("{directory}/");
+        let below = files.iter().filter_map(|file| file.strip_prefix(&below));
+        manifest.adopt_bin_directory(below);
+    }
+    Ok(Fetched {
+        manifest: Arc::new(manifest),
+        resolved: Some(resolved.into()),
+        integrity: Some(Integrity::of(bytes).to_string().into()),
+    })
+}
+
+/// A folder that is to be packed and copied, as `--install-links` wants it.
+fn from_folder(path: &Path) -> Result<Fetched, LoadFailure> {
+    let file = manifest::read(path).map_err(LoadFailure::new)?;
+    Ok(Fetched {
+        manifest: Arc::new(file.manifest),
+        resolved: Some(format!("file:{}", path.display()).into()),
+        integrity: None,
+    })
+}

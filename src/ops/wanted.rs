@@ -1,0 +1,226 @@
+//! What of a locked tree belongs on disk here: packages, links, scripts, the hidden lock.
+
+use std::path::Path;
+
+use rustc_hash::FxHashSet;
+
+use super::install::InstallRequest;
+use super::session::Session;
+use crate::integrity::Integrity;
+use crate::json::Document;
+use crate::link::{Wanted, WantedLink, WantedPackage};
+use crate::lock::{self, Style, Top};
+use crate::name::PackageId;
+use crate::resolve::{self, NodeId, Tree};
+use crate::scripts::{Candidate, Flags, Kind};
+
+/// The part of a tree that is to be installed.
+#[derive(Debug, Default)]
+pub struct Selection {
+    pub wanted: Wanted,
+    pub candidates: Vec<Candidate>,
+    /// Locations left out because they do not run on the target.
+    pub skipped: Vec<String>,
+    /// Packages from elsewhere without a well-formed integrity: `name@version`.
+    pub unproven: Vec<String>,
+    /// Locations whose optional scripts failed: left out with what only they need.
+    pub failed: Vec<String>,
+}
+
+/// What a selection is made from.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    pub tree: &'a Tree,
+    pub session: &'a Session,
+    pub request: &'a InstallRequest,
+    pub document: &'a Document,
+}
+
+impl Choice<'_> {
+    /// Everything but what is omitted, inert, extraneous, or needed by `failed` alone.
+    pub fn select(self, failed: &[String]) -> Selection {
+        let tree = self.tree;
+        let mut out: FxHashSet<NodeId> = FxHashSet::default();
+        for location in failed {
+            if let Some(id) = tree.at(tree.root, location) {
+                out.extend(tree.optional_set(id));
+            }
+        }
+        let mut selection = Selection {
+            failed: failed.to_vec(),
+            ..Selection::default()
+        };
+        let mut installed: FxHashSet<NodeId> = FxHashSet::default();
+        for id in self.in_order() {
+            let node = tree.node(id);
+            let parent_gone = node.parent.is_some_and(|parent| {
+                parent != tree.root && !installed.contains(&parent) && !tree.is_top(parent)
+            });
+            let stale = node.flags.extraneous && node.parent.is_some();
+            if node.inert && node.parent.is_some() {
+                selection.skipped.push(node.location.to_string());
+            }
+            let left_out = resolve::is_omitted(tree, id, &self.request.options);
+            if node.inert || parent_gone || stale || left_out || out.contains(&id) {
+                continue;
+            }
+            installed.insert(id);
+            self.add(&mut selection, id);
+        }
+        let workspaces = tree.workspaces.iter();
+        let project = tree.node(tree.root).path.clone();
+        let below = |path: &str| Some(path.strip_prefix(&*project)?.strip_prefix('/')?.to_owned());
+        selection.wanted.workspaces = workspaces.filter_map(|(_, path)| below(path)).collect();
+        selection.wanted.hidden_lock = self.hidden_lock(&installed);
+        selection
+    }
+
+    /// Parents before children.
+    fn in_order(self) -> Vec<NodeId> {
+        let tree = self.tree;
+        let mut nodes = tree.inventory(tree.root);
+        nodes.retain(|id| *id != tree.root);
+        nodes.sort_by_key(|id| tree.depth(*id));
+        nodes
+    }
+
+    fn add(self, selection: &mut Selection, id: NodeId) {
+        let tree = self.tree;
+        let node = tree.node(id);
+        let location = node.location.to_string();
+        let bins = if self.request.bin_links {
+            let bins = node.package.manifest.bins();
+            bins.map(|(name, path)| (name.to_owned(), path.to_owned()))
+                .collect()
+        } else {
+            Vec::new()
+        };
+        if node.link.is_some() {
+            let target = tree
+                .target(id)
+                .map(|target| tree.node(target).location.to_string());
+            selection.wanted.links.push(WantedLink {
+                location,
+                target: target.unwrap_or_default(),
+                bins,
+            });
+            self.add_candidate(selection, id);
+            return;
+        }
+        if node.parent.is_none() {
+            return; // a workspace or a linked folder: it is there already
+        }
+        let bundled = tree.in_dependency_bundle(id);
+        let package = self.id_of(id);
+        let integrity = node.integrity.as_deref().and_then(Integrity::parse);
+        let is_local = node
+            .resolved
+            .as_deref()
+            .is_some_and(|url| url.starts_with("file:"));
+        if integrity.is_none() && !bundled && !is_local {
+            selection.unproven.push(package.to_string());
+        }
+        selection.wanted.packages.push(WantedPackage {
+            location,
+            id: package,
+            url: node.resolved.as_deref().map(str::to_owned),
+            integrity,
+            optional: node.flags.optional,
+            runs_scripts: node.package.manifest.has_install_script()
+                && !self.request.ignore_scripts,
+            bundled,
+            bins,
+        });
+        self.add_candidate(selection, id);
+    }
+
+    /// The package's real name, not its alias.
+    fn id_of(self, id: NodeId) -> PackageId {
+        let name = self.tree.node(id).package.manifest.name();
+        let name = name.unwrap_or_else(|| self.tree.name_text(id));
+        PackageId::new(name, self.tree.version_text(id))
+    }
+
+    fn add_candidate(self, selection: &mut Selection, id: NodeId) {
+        let tree = self.tree;
+        let node = tree.node(id);
+        let target = tree.target(id).unwrap_or(id);
+        let kind = if node.link.is_none() {
+            if tree.in_dependency_bundle(id) {
+                Kind::Bundled
+            } else {
+                Kind::Package
+            }
+        } else if tree.is_workspace(id) {
+            Kind::Workspace
+        } else {
+            Kind::Link
+        };
+        let flags = node.flags;
+        selection.candidates.push(Candidate {
+            location: node.location.to_string(),
+            folder: Path::new(&*tree.node(target).path).to_owned(),
+            id: self.id_of(target),
+            kind,
+            resolved: node.resolved.as_deref().map(str::to_owned),
+            integrity: node.integrity.as_deref().map(str::to_owned),
+            flags: Flags {
+                dev: flags.dev,
+                optional: flags.optional,
+                peer: flags.peer,
+                dev_optional: flags.dev_optional,
+            },
+            has_install_script: node.package.manifest.has_install_script(),
+            depth: tree.depth(id),
+        });
+    }
+
+    /// `node_modules/.package-lock.json`: the lock of what is installed, without the project.
+    fn hidden_lock(self, installed: &FxHashSet<NodeId>) -> Option<Vec<u8>> {
+        let tree = self.tree;
+        let in_modules = |id: &NodeId| tree.node(*id).parent.is_some();
+        if !installed.iter().any(in_modules) {
+            return None;
+        }
+        let on = |key: &str| self.session.config.flag(key).unwrap_or(false);
+        let registry_resolved = !on("omit-lockfile-registry-resolved");
+        let entries = lock::entries(tree, registry_resolved)
+            .into_iter()
+            .filter(|(location, _)| {
+                let node = tree.at(tree.root, location);
+                node.is_some_and(|node| installed.contains(&node))
+            });
+        let root = &tree.node(tree.root).package.manifest;
+        let folder = tree.name_text(tree.root);
+        let top = Top {
+            name: Some(root.name().unwrap_or(folder).to_owned()),
+            version: root.version().map(str::to_owned),
+            lockfile_version: 3,
+            ..Top::default()
+        };
+        let style = Style {
+            indent: self.document.indent.clone(),
+            newline: self.document.newline.clone(),
+            formatted: self
+                .session
+                .config
+                .flag("format-package-lock")
+                .unwrap_or(true),
+        };
+        Some(lock::text(top, entries.collect(), &style).into_bytes())
+    }
+}
+
+/// What the authors of installed packages want their users to know.
+pub fn deprecated(tree: &Tree, wanted: &Wanted) -> Vec<(String, String)> {
+    let packages = wanted.packages.iter();
+    let said = packages.filter_map(|package| {
+        let node = tree.at(tree.root, &package.location)?;
+        let text = tree.node(node).package.manifest.text("deprecated")?;
+        Some((package.id.to_string(), text.to_owned()))
+    });
+    let mut said: Vec<(String, String)> = said.collect();
+    said.sort();
+    said.dedup();
+    said
+}

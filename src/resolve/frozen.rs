@@ -1,0 +1,78 @@
+//! Holds a locked tree against the manifests it was locked for, without resolving anything.
+
+use rustc_hash::FxHashSet;
+
+use super::node::{EdgeId, NodeId, State};
+use super::overrides::OverrideError;
+use super::tree::Tree;
+use super::{ResolveError, explain};
+
+/// Where the lock does not give what package.json, or a locked package, asks for: one line each,
+/// in the words of `npm ci`. Empty when the lock can be installed as it is.
+///
+/// - Peer conflicts below the project's own dependencies are none: a lock may hold them on purpose.
+/// - What a package's bundle lacks is its author's business: it comes as it was published.
+pub fn disagreements(tree: &Tree) -> Result<Vec<String>, ResolveError> {
+    let mut lines = Vec::new();
+    let mut seen: FxHashSet<NodeId> = FxHashSet::default();
+    let mut pending = vec![tree.root];
+    while let Some(id) = pending.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        if tree.is_link(id) {
+            let target = tree.target(id);
+            pending.extend(target.filter(|target| tree.is_descendant_of(*target, tree.root)));
+            continue;
+        }
+        for edge in tree.node(id).edges_out.values() {
+            pending.extend(tree.edge(*edge).to);
+            if id == tree.root {
+                assert_not_overridden(tree, *edge)?;
+            }
+            lines.extend(disagreement(tree, id, *edge));
+        }
+    }
+    lines.sort();
+    lines.dedup();
+    Ok(lines)
+}
+
+fn disagreement(tree: &Tree, id: NodeId, edge: EdgeId) -> Option<String> {
+    let state = tree.state(edge);
+    let data = tree.edge(edge);
+    let wanted = tree.spec_text(edge).unwrap_or_default();
+    let wanted = format!("{}@{wanted}", tree.edge_name(edge));
+    let by = explain::package(tree, id);
+    match state {
+        State::Valid => None,
+        _ if tree.in_dependency_bundle(id) || tree.in_shrinkwrap(id) => None,
+        _ if tree.node(id).package.bundled.contains(&data.name) && !tree.is_mine(id) => None,
+        State::Missing => Some(format!(
+            "Missing: {wanted} from lock file (asked for by {by})"
+        )),
+        _ if data.kind.is_peer() && !tree.is_mine(id) => None,
+        _ => {
+            let locked = data
+                .to
+                .map_or_else(String::new, |to| explain::package(tree, to));
+            Some(format!(
+                "Invalid: lock file's {locked} does not satisfy {wanted} (asked for by {by})"
+            ))
+        }
+    }
+}
+
+/// An override may not contradict the project's own dependency.
+pub fn assert_not_overridden(tree: &Tree, edge: EdgeId) -> Result<(), ResolveError> {
+    let raw = tree.specs.text(tree.edge(edge).raw_spec);
+    let spec = tree.spec_text(edge)?;
+    if spec == *raw || spec.starts_with('$') {
+        return Ok(());
+    }
+    Err(OverrideError::Direct {
+        name: tree.edge_name(edge).to_owned(),
+        spec: raw.to_string(),
+    }
+    .into())
+}
