@@ -16,6 +16,7 @@ pub fn run(frozen: bool, args: &Installing, context: &Context) -> Result<u8, Fai
     let request = settings::install_request(frozen, args, &session)?;
     interrupt::listen(session.project.clone());
     let outcome = ops::install(&session, &request)?;
+    context.renderer.finish();
     tell_deprecated(&outcome, context);
     if args.json {
         context.print_json(&document(&outcome, context));

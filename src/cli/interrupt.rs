@@ -7,35 +7,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 const INTERRUPTED: i32 = 130;
 const TERMINATED: i32 = 143;
 
-/// Listens from now on, for as long as the process lives.
+/// Listens from now on, for as long as the process lives. Without a listener a signal ends the
+/// process by itself.
 pub fn listen(project: PathBuf) {
-    let wait = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .ok()?;
+    let Ok(runtime) = Builder::new_current_thread().enable_io().build() else {
+        return;
+    };
+    // Registered here and not in the thread, so that no signal comes too early.
+    let registered = {
+        let _inside = runtime.enter();
+        (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        )
+    };
+    let (Ok(mut interrupt), Ok(mut terminate)) = registered else {
+        return;
+    };
+    thread::spawn(move || {
         let code = runtime.block_on(async {
-            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-            let mut terminate = signal(SignalKind::terminate()).ok()?;
             tokio::select! {
-                _ = interrupt.recv() => Some(INTERRUPTED),
-                _ = terminate.recv() => Some(TERMINATED),
+                _ = interrupt.recv() => INTERRUPTED,
+                _ = terminate.recv() => TERMINATED,
             }
-        })?;
+        });
         take_back(&project);
         std::process::exit(code);
-        #[allow(unreachable_code)] // gives the closure a type that `?` can leave with
-        Some(())
-    };
-    // Without a listener the signal ends the process by itself.
-    let _ = thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(wait);
+    });
 }
 
 /// Removes what `disk::write_atomically` of this process has not finished yet.

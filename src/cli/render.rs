@@ -137,7 +137,7 @@ impl Renderer {
         let total = self.counters.total.load(Ordering::Relaxed) as usize;
         match phase {
             RESOLVE => self.say("resolving dependencies"),
-            FETCH => self.say(&format!("fetching {}", packages(total))),
+            FETCH => self.say(&format!("collecting {}", packages(total))),
             LINK => self.say("linking node_modules"),
             _ => {}
         }
@@ -226,7 +226,7 @@ fn show(bar: &ProgressBar, counters: &Counters) {
         }
         FETCH => (
             Some(of(&counters.stored)),
-            format!("fetching, {megabytes:.1} MB"),
+            format!("collecting, {megabytes:.1} MB fetched"),
         ),
         LINK => (Some(of(&counters.linked)), "linking".to_owned()),
         SCRIPTS => (None, format!("running    {}", lock(&counters.script))),

@@ -16,6 +16,7 @@ pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
     let request = settings::shrinkwrap_request(args, &session)?;
     interrupt::listen(session.project.clone());
     let outcome = ops::shrinkwrap(&session, &request)?;
+    context.renderer.finish();
     for (code, message) in &outcome.warnings {
         context.renderer.warn(code, message);
     }

@@ -109,8 +109,18 @@ impl Context {
     }
 
     pub fn run_in(&self, folder: &Path, args: &[&str], env: &[(&str, &str)]) -> Answer {
+        let output = self
+            .command(folder, args)
+            .envs(env.iter().copied())
+            .output();
+        Answer::of(&output.unwrap())
+    }
+
+    /// The program with an environment of its own.
+    pub fn command(&self, folder: &Path, args: &[&str]) -> Command {
         let registry = format!("file:{}", self.path("registry").display());
-        let output = Command::new(env!("CARGO_BIN_EXE_heatseal"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heatseal"));
+        command
             .args(args)
             .current_dir(folder)
             .env_clear()
@@ -118,11 +128,8 @@ impl Context {
             .env("HOME", self.path("home"))
             .env("HEATSEAL_STORE_DIR", self.path("store"))
             .env("npm_config_registry", registry)
-            .env("CI", "1")
-            .envs(env.iter().copied())
-            .output()
-            .unwrap();
-        Answer::of(&output)
+            .env("CI", "1");
+        command
     }
 }
 

@@ -110,7 +110,10 @@ fn what_is_in_the_store_needs_no_registry() {
 fn a_tampered_tarball_exits_4_and_keeps_the_former_tree() {
     let context = Context::with(&json!({"name": "p", "dependencies": {"a": "1.0.0"}}));
     context.run(&["install"]).exits(0);
-    context.put("package.json", r#"{"name": "p", "dependencies": {"a": "1.1.0"}}"#);
+    context.put(
+        "package.json",
+        r#"{"name": "p", "dependencies": {"a": "1.1.0"}}"#,
+    );
     context.run(&["shrinkwrap"]).exits(0);
     let tampered = Registry::new()
         .package("a", "1.1.0")
@@ -124,10 +127,7 @@ fn a_tampered_tarball_exits_4_and_keeps_the_former_tree() {
         context.read("node_modules/a/index.js"),
         "module.exports = 'a 1.0.0'\n"
     );
-    assert_eq!(
-        context.listing(),
-        ["node_modules", LOCK, "package.json"]
-    );
+    assert_eq!(context.listing(), ["node_modules", LOCK, "package.json"]);
 }
 
 #[test]

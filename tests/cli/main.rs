@@ -4,6 +4,7 @@ mod context;
 mod diff;
 mod help;
 mod install;
+mod interrupt;
 mod readme;
 mod shrinkwrap;
 mod usage;
