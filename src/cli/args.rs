@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::npm_flags::NpmFlags;
@@ -102,7 +103,7 @@ pub struct Shrinkwrap {
     #[arg(long, conflicts_with = "check")]
     pub dry_run: bool,
     /// Let these packages move to newer versions; all of them if none is named
-    #[arg(long, value_name = "NAME", num_args = 0..)]
+    #[arg(long, value_name = "NAME", num_args = 0.., value_parser = NonEmptyStringValueParser::new())]
     pub update: Option<Vec<String>>,
     /// Name of the lock [default: npm-shrinkwrap.json]
     #[arg(long, value_name = "NAME", value_parser = file_name)]

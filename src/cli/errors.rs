@@ -333,7 +333,7 @@ impl From<InstallError> for Failure {
                 exit: exit::INTEGRITY,
                 ..Self::usage(
                     message,
-                    "run `heatseal shrinkwrap` to add what the registry promises, or accept it with --allow-missing-integrity",
+                    "run `heatseal shrinkwrap --update` to lock anew what the registry promises (versions may move), or accept it with --allow-missing-integrity",
                 )
             },
         }

@@ -193,6 +193,7 @@ impl Flag {
         };
         match self.takes {
             Takes::Switch => arg
+                .value_name("BOOL")
                 .num_args(0..=1)
                 .require_equals(true)
                 .default_missing_value("true")

@@ -65,6 +65,8 @@ pub fn session(
         .map(|url| ("registry".to_owned(), url.clone()));
     let flags: Vec<(String, String)> = npm.typed.iter().cloned().chain(registry).collect();
     let config = Config::load(&project, &env, &flags)?;
+    // A date that is none is a mistake even in a run that never needs it.
+    config.before(0)?;
     let store = store(global, &env)?;
     let host = host(runtime, &env, &store, renderer);
     Ok(Session {

@@ -115,3 +115,15 @@ fn colours_come_only_when_forced_where_there_is_no_terminal() {
     let both = context.run_with(&args, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]);
     assert!(!both.stderr.contains('\x1b'));
 }
+
+#[test]
+fn a_date_that_is_none_is_refused() {
+    let context = Context::with(&json!({"name": "p"}));
+    for args in [
+        &["shrinkwrap", "--before", "nonsense"][..],
+        &["shrinkwrap", "--min-release-age", "2y"],
+    ] {
+        let answer = context.run(args).exits(2);
+        assert!(answer.stderr.starts_with("error[E"), "{}", answer.stderr);
+    }
+}
