@@ -50,6 +50,8 @@ pub fn ideal_tree(
     let mut tree = load::root(project, manifest, options.rules)?;
     if let Some(locked) = locked {
         load::locked_nodes(&mut tree, locked)?;
+    } else if options.update != Update::Everything {
+        load::workspace_targets(&mut tree)?;
     }
     let mut builder = Builder::new(tree, source, options, reporter, locked.is_some());
     builder.mutating = options.update != Update::Nothing;
@@ -75,7 +77,8 @@ pub(super) struct Builder<'a> {
     /// Was a change asked for by name?
     mutating: bool,
     mutated: bool,
-    queue: Vec<NodeId>,
+    /// Depth and path at the time of queueing; the next one is last.
+    queue: Vec<(usize, Arc<str>, NodeId)>,
     queued: FxHashSet<NodeId>,
     seen: FxHashSet<NodeId>,
     pub virtual_roots: FxHashMap<NodeId, NodeId>,
@@ -272,23 +275,21 @@ impl<'a> Builder<'a> {
         if !self.queued.insert(id) {
             return;
         }
-        let tree = &self.tree;
-        let depth = tree.depth(id);
-        let path = &tree.node(id).path;
-        let at = self.queue.partition_point(|other| {
+        // The place it has now: a node that leaves the tree while it waits must not upset the order.
+        let place = (self.tree.depth(id), self.tree.node(id).path.clone());
+        let at = self.queue.partition_point(|(depth, path, _)| {
             // Kept in reverse, so that the next one is popped off the end.
-            let order = tree
-                .depth(*other)
-                .cmp(&depth)
-                .then_with(|| collate::compare(&tree.node(*other).path, path));
+            let order = depth
+                .cmp(&place.0)
+                .then_with(|| collate::compare(path, &place.1));
             order == Ordering::Greater
         });
-        self.queue.insert(at, id);
+        self.queue.insert(at, (place.0, place.1, id));
     }
 
     fn run(&mut self) -> Result<(), ResolveError> {
         loop {
-            while let Some(id) = self.queue.pop() {
+            while let Some((_, _, id)) = self.queue.pop() {
                 self.queued.remove(&id);
                 let gone = self.tree.node(id).root != self.tree.root;
                 if !gone && self.seen.insert(id) {

@@ -71,6 +71,30 @@ pub(super) fn root(
     Ok(tree)
 }
 
+/// Without a lock the workspaces' folders are in the tree from the start, their links are not: npm
+/// finds them when it looks for what is installed.
+pub(super) fn workspace_targets(tree: &mut Tree) -> Result<(), ResolveError> {
+    let root = tree.root;
+    for (_, path) in tree.workspaces.clone() {
+        let Ok(file) = manifest::read(path.as_ref().as_ref()) else {
+            continue;
+        };
+        let package = new_package(tree, Arc::new(file.manifest))?;
+        let name = tree.intern(&paths::name_from_folder(&path));
+        let node = tree.create(name, package.clone());
+        let rule = tree.node(root).overrides.map(|context| {
+            let version = package.version.as_ref();
+            tree.overrides.for_node(context, package.name, version)
+        });
+        let data = tree.node_mut(node);
+        data.overrides = rule;
+        data.path = path;
+        tree.set_root(node, root);
+        tree.load_edges(node);
+    }
+    Ok(())
+}
+
 fn new_package(tree: &mut Tree, manifest: Arc<Manifest>) -> Result<Arc<Package>, ResolveError> {
     Package::new(manifest, &mut tree.names, &mut tree.specs)
         .map(Arc::new)

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::names::{Name, Names};
 use super::specs::range_of;
 use crate::json;
-use crate::spec::{Mode, Range, Spec, SpecKind, parse_argument};
+use crate::spec::{Mode, Prerelease, Range, Spec, SpecKind, parse_argument};
 
 /// A rule of the project's `overrides`; equal rules are equal numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -189,6 +189,30 @@ impl Overrides {
         self.ruleset(context)
             .into_iter()
             .find(|rule| matches(rule))
+            .unwrap_or(context)
+    }
+
+    /// The rule under which a node that nothing led to stands: one that speaks of its version.
+    pub fn for_node(
+        &self,
+        context: RuleId,
+        name: Option<Name>,
+        version: Option<&semver::Version>,
+    ) -> RuleId {
+        let speaks = |rule: &RuleId| {
+            let Some(target) = self.target(*rule) else {
+                return false;
+            };
+            let allows = |text: &str| {
+                let range = Range::parse(text, Mode::Strict);
+                let both = range.zip(version);
+                both.is_some_and(|(range, version)| range.satisfies(version, Prerelease::Strict))
+            };
+            Some(target.name) == name && (allows(&target.key_spec) || allows(&target.value))
+        };
+        self.ruleset(context)
+            .into_iter()
+            .find(|rule| speaks(rule))
             .unwrap_or(context)
     }
 
