@@ -47,17 +47,15 @@ fn link(kind: u8, name: &str, target: &str) -> Vec<u8> {
 }
 
 fn pax(kind: u8, records: &[(&str, &str)]) -> Vec<u8> {
-    let body: String = records
-        .iter()
-        .map(|(key, value)| {
-            let rest = key.len() + value.len() + 3;
-            let length = (1..)
-                .map(|digits| rest + digits)
-                .find(|length| length.to_string().len() + rest == *length)
-                .unwrap();
-            format!("{length} {key}={value}\n")
-        })
-        .collect();
+    let mut body = String::new();
+    for (key, value) in records {
+        let rest = key.len() + value.len() + 3;
+        let length = (1..9)
+            .map(|digits| rest + digits)
+            .find(|length| length.to_string().len() + rest == *length)
+            .unwrap();
+        std::fmt::Write::write_fmt(&mut body, format_args!("{length} {key}={value}\n")).unwrap();
+    }
     typed("PaxHeader", kind, body.as_bytes())
 }
 
