@@ -111,12 +111,7 @@ impl Staging {
     }
 
     /// The tree is whole.
-    pub fn complete(
-        mut self,
-        plan: &Plan<'_>,
-        packages: Vec<Option<Package>>,
-        umask: u32,
-    ) -> Staged {
+    pub fn complete(mut self, plan: &Plan<'_>, packages: &[Option<Package>], umask: u32) -> Staged {
         let homes = plan.homes.iter().enumerate();
         let trees = homes
             .filter(|(at, _)| self.has_home(*at))
@@ -207,6 +202,13 @@ impl Staged {
         Ok(swapped)
     }
 
+    /// What a kill before the swap leaves.
+    #[cfg(test)]
+    pub(super) fn abandon(mut self) {
+        self.lock = None;
+        std::mem::forget(self);
+    }
+
     fn journal(&self) -> io::Result<String> {
         let mut text = String::new();
         for tree in &self.trees {
@@ -245,6 +247,13 @@ impl Swapped {
     /// The folders of the new tree, for [`super::state::record`].
     pub fn contents(&self) -> &super::state::Contents {
         &self.contents
+    }
+
+    /// What a kill before the commit leaves.
+    #[cfg(test)]
+    pub(super) fn abandon(mut self) {
+        self.lock = None;
+        std::mem::forget(self);
     }
 
     /// Makes the new tree final and deletes the former one on threads of its own.
@@ -309,7 +318,7 @@ fn lock(project: &Path, reporter: &dyn Reporter) -> Result<OwnedFd, LinkError> {
 }
 
 /// Undoes and removes what killed runs left in the project.
-fn recover(project: &Path) -> Result<(), LinkError> {
+pub(super) fn recover(project: &Path) -> Result<(), LinkError> {
     let entries = fs::read_dir(project).map_err(LinkError::at("read", project))?;
     for entry in entries.flatten() {
         if entry.file_name().to_string_lossy().starts_with(PREFIX)

@@ -123,7 +123,7 @@ impl<'a> Metadata<'a> {
             _ => return Err(Rule::MixedMetadata),
         }
         match kind {
-            b'g' => return records(body, |key, value| global(key, value)),
+            b'g' => return records(body, harmless),
             b'x' => self.pax(body)?,
             b'L' if self.path.is_none() => self.path = Some(gnu(body)?),
             b'K' if self.link.is_none() => self.link = Some(gnu(body)?),
@@ -188,10 +188,6 @@ fn harmless(key: &[u8], value: &[u8]) -> Result<(), Rule> {
     } else {
         Err(Rule::UnknownKey(printable(key)))
     }
-}
-
-fn global(key: &[u8], value: &[u8]) -> Result<(), Rule> {
-    harmless(key, value)
 }
 
 /// Reads `LENGTH KEY=VALUE\n` records; the length counts all of its record.

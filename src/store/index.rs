@@ -165,11 +165,11 @@ impl Index {
                 !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
             })
         };
-        (0..self.files).all(|at| safe(self.text(self.row(at) + 56)))
+        (0..self.files).all(|at| safe(self.text(Self::row(at) + 56)))
             && (0..self.folders).all(|at| safe(self.text(self.folder_row(at))))
     }
 
-    fn row(&self, file: usize) -> usize {
+    fn row(file: usize) -> usize {
         HEAD + file * FILE
     }
 
@@ -225,7 +225,7 @@ impl Index {
     }
 
     fn record<'a>(&'a self, texts: &'a str, file: usize) -> Record<'a> {
-        let row = self.bytes.get(self.row(file)..).unwrap_or_default();
+        let row = self.bytes.get(Self::row(file)..).unwrap_or_default();
         let row: &[u8; FILE] = row.first_chunk().unwrap_or(&[0; FILE]);
         let wide = |at: usize| u64_at(row, at).unwrap_or_default();
         let narrow = |at: usize| u32_at(row, at).unwrap_or_default();

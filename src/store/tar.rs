@@ -153,7 +153,7 @@ impl<'a> Walk<'a, '_> {
             b'2' if size != 0 => Err(Rule::BadSize),
             b'2' => {
                 let target = metadata.link.as_deref().unwrap_or(header.link);
-                self.link(path, target)
+                self.link(&path, target)
             }
             b'1' => Err(Rule::HardLink),
             other => Err(Rule::Kind(printable(&[other]))),
@@ -218,17 +218,17 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn link(&mut self, path: Cow<'_, str>, target: &[u8]) -> Result<(), Rule> {
+    fn link(&mut self, path: &str, target: &[u8]) -> Result<(), Rule> {
         let target = std::str::from_utf8(target).map_err(|_| Rule::NotUtf8)?;
-        if path.is_empty() || !path::link_stays_inside(&path, target) {
+        if path.is_empty() || !path::link_stays_inside(path, target) {
             return Err(Rule::LinkLeaves);
         }
-        self.know_parents(&path)?;
+        self.know_parents(path)?;
         let known = Known {
-            path: path.to_string(),
+            path: path.to_owned(),
             what: What::Link,
         };
-        if self.names.insert(path::fold(&path), known).is_some() {
+        if self.names.insert(path::fold(path), known).is_some() {
             return Err(Rule::Twice);
         }
         let note = format!("the link \"{}\" is left out", printable(path.as_bytes()));
@@ -258,8 +258,8 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn know_folder(&mut self, folder: &str) -> Result<(), Rule> {
-        let folded = path::fold(folder);
-        match self.names.get(&folded) {
+        let key = path::fold(folder);
+        match self.names.get(&key) {
             Some(known) if known.path != folder => {
                 Err(Rule::Twins(printable(known.path.as_bytes())))
             }
@@ -273,7 +273,7 @@ impl<'a> Walk<'a, '_> {
                     path: folder.to_owned(),
                     what: What::Folder,
                 };
-                self.names.insert(folded, known);
+                self.names.insert(key, known);
                 Ok(())
             }
         }
