@@ -1,22 +1,19 @@
 //! `install`: node_modules as the lock says, complete and proven, or not at all.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::download::Download;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{
-    self, Deliver, Fetch, FetchError, LinkError, LinkMode, Means, TarballWant, state,
-};
+use crate::link::{self, LinkError, LinkMode, Means, state};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
-use crate::registry::{Registry, RegistryError, TarballRequest};
+use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{self, Environment, Policy, Rules, ScriptError, Setup};
@@ -182,7 +179,7 @@ fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let differences = resolve::disagreements(&tree)?;
+    let differences = resolve::disagreements(&tree, request.frozen)?;
     if !differences.is_empty() {
         return Err(InstallError::OutOfSync {
             lock: lock.file_name.clone(),
@@ -258,10 +255,7 @@ impl Run<'_> {
             total: wanted.packages.len() as u64,
         });
         let registry = session.registry(&request.options)?;
-        let download = Download {
-            registry: &registry,
-            fetched: AtomicUsize::new(0),
-        };
+        let download = Download::from(&registry);
         let means = Means {
             store: self.store,
             fetch: &download,
@@ -269,7 +263,7 @@ impl Run<'_> {
             reporter: &*session.reporter,
         };
         let swapped = link::stage(&session.project, wanted, means)?.swap()?;
-        outcome.fetched += download.fetched.into_inner();
+        outcome.fetched += download.fetched();
         let ran = match self.run_scripts(selection) {
             Ok(ran) => ran,
             Err(error) => {
@@ -375,65 +369,5 @@ impl Run<'_> {
             keep_stdout: false,
         };
         Ok(Environment::new(&setup)?)
-    }
-}
-
-/// Tarballs by way of the registry room.
-struct Download<'a> {
-    registry: &'a Registry,
-    fetched: AtomicUsize,
-}
-
-impl Fetch for Download<'_> {
-    fn fetch(&self, wants: &[TarballWant], deliver: &Deliver<'_>) {
-        let mut requests = Vec::new();
-        for (index, want) in wants.iter().enumerate() {
-            match self.url(want) {
-                Ok(url) => requests.push(TarballRequest {
-                    key: index as u32,
-                    name: want.id.name.to_string(),
-                    url,
-                    size_hint: None,
-                }),
-                Err(error) => {
-                    if deliver(want.slot, Err(FetchError(Box::new(error)))).is_break() {
-                        return;
-                    }
-                }
-            }
-        }
-        let answers = self.registry.tarballs(requests);
-        while let Some((index, answer)) = answers.next() {
-            let Some(want) = wants.get(index as usize) else {
-                continue;
-            };
-            self.fetched.fetch_add(1, Ordering::Relaxed);
-            let bytes = answer
-                .map(|tarball| tarball.into_bytes())
-                .map_err(|error| FetchError(Box::new(error)));
-            if deliver(want.slot, bytes) == ControlFlow::Break(()) {
-                return;
-            }
-        }
-    }
-}
-
-impl Download<'_> {
-    /// Where the tarball lies: what the lock says, else what the packument says of the version.
-    fn url(&self, want: &TarballWant) -> Result<String, RegistryError> {
-        if let Some(url) = &want.url {
-            return Ok(url.clone());
-        }
-        let packument = self.registry.packument(&want.id.name)?;
-        let index = packument.find(&want.id.version);
-        let url = index.and_then(|index| {
-            let manifest = packument.manifest(index);
-            let url = manifest.object("dist")?.get("tarball")?.as_str()?;
-            Some(url.to_owned())
-        });
-        url.ok_or_else(|| RegistryError::NotFound {
-            name: want.id.name.clone(),
-            url: want.id.to_string().into(),
-        })
     }
 }
