@@ -124,12 +124,12 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     let store = Store::open(&session.store, session.umask())?;
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run
-        && !has_own_scripts(&manifest, project, request)
         && let Some(packages) = state::current(project, &digest, &store)
     {
         return Ok(InstallOutcome {
             packages,
             current: true,
+            scripts_run: own_scripts(session, request, &manifest)?,
             ..InstallOutcome::default()
         });
     }
@@ -145,6 +145,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         request,
         document: &document,
     };
+    let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
     let selection = choice.select(&[]);
     if !request.allow_missing_integrity && !selection.unproven.is_empty() {
         return Err(InstallError::MissingIntegrity {
@@ -164,7 +165,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         choice,
         manifest: &manifest,
         store: &store,
-        digest: &digest,
+        digest: (!frozen_would_refuse).then_some(&*digest),
     };
     run.put_in_place(&selection, outcome)
 }
@@ -192,7 +193,27 @@ fn locked_tree(
     Ok(tree)
 }
 
-/// Scripts of the project itself run on every install, even when nothing has to be put in place.
+/// Runs the scripts of the project itself: on every install, even when nothing has to be put in
+/// place. Returns how many ran.
+fn own_scripts(
+    session: &Session,
+    request: &InstallRequest,
+    manifest: &Arc<Manifest>,
+) -> Result<usize, InstallError> {
+    if !has_own_scripts(manifest, &session.project, request) {
+        return Ok(0);
+    }
+    let environment = environment(session, request)?;
+    let events: Vec<&str> = own_events().collect();
+    Ok(scripts::run_root(
+        &session.project,
+        manifest,
+        &events,
+        &environment,
+        &*session.reporter,
+    )?)
+}
+
 fn has_own_scripts(manifest: &Manifest, project: &Path, request: &InstallRequest) -> bool {
     let listed = manifest
         .object("scripts")
@@ -214,14 +235,16 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {}",
         request.omit,
         options.rules,
         options.optional_target,
         session.host,
+        request.allow_missing_integrity,
         request.ignore_scripts,
         request.bin_links,
         request.allow_scripts,
+        session.config.list("allow-scripts"),
         request.link_mode,
         session.umask(),
     );
@@ -234,7 +257,8 @@ struct Run<'a> {
     choice: Choice<'a>,
     manifest: &'a Arc<Manifest>,
     store: &'a Store,
-    digest: &'a str,
+    /// What the tree is remembered by; `None` where a frozen install has yet to judge the lock.
+    digest: Option<&'a str>,
 }
 
 impl Run<'_> {
@@ -280,18 +304,14 @@ impl Run<'_> {
             return self.put_in_place(&self.choice.select(&failed), outcome);
         }
         outcome.scripts_run += ran.count;
-        // Scripts may write into the tree: then a glance at the folders proves nothing.
-        if ran.count == 0 {
-            state::record(
-                &session.project,
-                self.digest,
-                self.store,
-                swapped.contents(),
-            );
+        // What scripts left behind in the folders belongs to the tree.
+        if let Some(digest) = self.digest {
+            state::record(&session.project, digest, self.store, swapped.contents());
         }
         outcome.deprecated = wanted::deprecated(tree, wanted);
         let cleanup = swapped.commit()?;
-        self.run_own_scripts(&mut outcome)?;
+        outcome.scripts_run +=
+            own_scripts(self.choice.session, self.choice.request, self.manifest)?;
         cleanup.wait();
         Ok(outcome)
     }
@@ -302,7 +322,7 @@ impl Run<'_> {
         if plan.is_empty() {
             return Ok(scripts::Ran::default());
         }
-        let environment = self.environment()?;
+        let environment = environment(session, self.choice.request)?;
         Ok(scripts::run_dependencies(
             &plan,
             &environment,
@@ -328,46 +348,25 @@ impl Run<'_> {
         let listed = session.config.list("allow-scripts");
         Policy::AllBut(Rules::of_project(self.manifest, &listed, project))
     }
+}
 
-    fn run_own_scripts(&self, outcome: &mut InstallOutcome) -> Result<(), InstallError> {
-        let Choice {
-            session, request, ..
-        } = self.choice;
-        if !has_own_scripts(self.manifest, &session.project, request) {
-            return Ok(());
-        }
-        let environment = self.environment()?;
-        let events: Vec<&str> = own_events().collect();
-        outcome.scripts_run += scripts::run_root(
-            &session.project,
-            self.manifest,
-            &events,
-            &environment,
-            &*session.reporter,
-        )?;
-        Ok(())
-    }
-
-    fn environment(&self) -> Result<Environment, InstallError> {
-        let Choice {
-            session, request, ..
-        } = self.choice;
-        let config = &session.config;
-        let command = if request.frozen { "ci" } else { "install" };
-        let setup = Setup {
-            project: session.project.clone(),
-            started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
-            command: command.to_owned(),
-            inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
-            configured: config.entries(),
-            node_version: session.host.node.as_ref().map(ToString::to_string),
-            os: session.host.os.clone(),
-            cpu: session.host.cpu.clone(),
-            omits_dev: request.omit.dev,
-            color: false,
-            foreground: config.flag("foreground-scripts").unwrap_or(false),
-            keep_stdout: false,
-        };
-        Ok(Environment::new(&setup)?)
-    }
+/// What scripts see of this run.
+fn environment(session: &Session, request: &InstallRequest) -> Result<Environment, InstallError> {
+    let config = &session.config;
+    let command = if request.frozen { "ci" } else { "install" };
+    let setup = Setup {
+        project: session.project.clone(),
+        started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
+        command: command.to_owned(),
+        inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
+        configured: config.entries(),
+        node_version: session.host.node.as_ref().map(ToString::to_string),
+        os: session.host.os.clone(),
+        cpu: session.host.cpu.clone(),
+        omits_dev: request.omit.dev,
+        color: false,
+        foreground: config.flag("foreground-scripts").unwrap_or(false),
+        keep_stdout: false,
+    };
+    Ok(Environment::new(&setup)?)
 }
