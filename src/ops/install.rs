@@ -1,4 +1,4 @@
-//! `install`: node_modules as the lock says, complete and proven, or not at all.
+//! `install`: `node_modules` as the lock says, complete and proven, or not at all.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use crate::link::{
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
-use crate::registry::{Registry, RegistryError, TarballRequest};
+use crate::registry::{Registry, RegistryError, Tarball, TarballRequest};
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{self, Environment, Policy, Rules, ScriptError, Setup};
@@ -409,7 +409,7 @@ impl Fetch for Download<'_> {
             };
             self.fetched.fetch_add(1, Ordering::Relaxed);
             let bytes = answer
-                .map(|tarball| tarball.into_bytes())
+                .map(Tarball::into_bytes)
                 .map_err(|error| FetchError(Box::new(error)));
             if deliver(want.slot, bytes) == ControlFlow::Break(()) {
                 return;
