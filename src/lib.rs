@@ -4,8 +4,8 @@
 //!
 //! - [`name`]: package names and `name@version` identities.
 //! - [`integrity`]: subresource-integrity strings, and bytes held against them.
-//! - [`json`]: JSON text with its indentation and newlines, written back as npm writes it.
 //! - [`collate`]: the ICU order in which npm sorts names and paths.
+//! - [`json`]: JSON text with its indentation and newlines, written back as npm writes it.
 //! - [`report`]: facts about work under way, for whoever shows them.
 //! - [`disk`]: files written whole or not at all.
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.

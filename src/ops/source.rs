@@ -38,7 +38,7 @@ impl Source for Sources<'_> {
         match &spec.kind {
             SpecKind::Alias { name, target } => self.manifest(name.as_str(), target),
             SpecKind::Version(_) | SpecKind::Range(_) | SpecKind::Tag(_) => {
-                self.from_registry(name, spec)
+                self.registry_manifest(name, spec)
             }
             SpecKind::Remote(url) => {
                 let bytes = self.registry.tarball(name, url).map_err(LoadFailure::new)?;
@@ -66,7 +66,7 @@ impl Source for Sources<'_> {
 }
 
 impl Sources<'_> {
-    fn from_registry(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+    fn registry_manifest(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
         let packument = self.registry.packument(name).map_err(LoadFailure::new)?;
         let index = self
             .registry
@@ -95,22 +95,13 @@ impl Sources<'_> {
         let known = integrity
             .as_ref()
             .and_then(|integrity| store.lookup(integrity));
-        let package = match known {
-            Some(package) => package,
-            None => {
-                let bytes = match resolved.strip_prefix("file:") {
-                    Some(path) => std::fs::read(path)
-                        .map_err(DiskError::at("read", Path::new(path)))
-                        .map_err(LoadFailure::new)?,
-                    None => {
-                        let tarball = self.registry.tarball(&id.name, resolved);
-                        tarball.map_err(LoadFailure::new)?.to_vec()
-                    }
-                };
-                store
-                    .add(&mut Bench::default(), id, &bytes, integrity.as_ref())
-                    .map_err(LoadFailure::new)?
-            }
+        let package = if let Some(package) = known {
+            package
+        } else {
+            let bytes = self.tarball(id, resolved)?;
+            store
+                .add(&mut Bench::default(), id, &bytes, integrity.as_ref())
+                .map_err(LoadFailure::new)?
         };
         let files = package.index().files();
         let contents = files.map(|file| {
@@ -121,6 +112,17 @@ impl Sources<'_> {
             (path, bytes.unwrap_or_default())
         });
         Ok(contents.collect())
+    }
+
+    /// The bytes at `resolved`: on the disk or in the registry.
+    fn tarball(&self, id: &PackageId, resolved: &str) -> Result<Vec<u8>, LoadFailure> {
+        if let Some(path) = resolved.strip_prefix("file:") {
+            return std::fs::read(path)
+                .map_err(DiskError::at("read", Path::new(path)))
+                .map_err(LoadFailure::new);
+        }
+        let tarball = self.registry.tarball(&id.name, resolved);
+        Ok(tarball.map_err(LoadFailure::new)?.to_vec())
     }
 }
 

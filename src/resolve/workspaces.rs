@@ -248,7 +248,7 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
-    fn names(folders: &[&str], config: Value) -> Result<Vec<String>, String> {
+    fn names(folders: &[&str], config: &Value) -> Result<Vec<String>, String> {
         let project = tempfile::tempdir().unwrap();
         for folder in folders {
             let path = project.path().join(folder);
@@ -270,11 +270,11 @@ mod tests {
             "node_modules/n",
         ];
         assert_eq!(
-            names(&folders, json!(["tools/*", "./packages/*", "!packages/x"])),
+            names(&folders, &json!(["tools/*", "./packages/*", "!packages/x"])),
             Ok(vec!["z".into(), "a".into(), "b".into()])
         );
         assert_eq!(
-            names(&folders, json!({"packages": ["packages/x"]})),
+            names(&folders, &json!({"packages": ["packages/x"]})),
             Ok(vec!["x".into()])
         );
     }
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn scoped_folders_give_scoped_names() {
         assert_eq!(
-            names(&["p/@q/foo"], json!(["p/**"])),
+            names(&["p/@q/foo"], &json!(["p/**"])),
             Ok(vec!["@q/foo".into()])
         );
     }
@@ -290,14 +290,14 @@ mod tests {
     #[test]
     fn anything_but_a_list_is_refused() {
         assert_eq!(
-            names(&[], json!("b")),
+            names(&[], &json!("b")),
             Err("workspaces config expects an Array".into())
         );
     }
 
     #[test]
     fn two_workspaces_of_one_name_are_both_named() {
-        let error = names(&["a/x", "b/x"], json!(["a/*", "b/*"])).unwrap_err();
+        let error = names(&["a/x", "b/x"], &json!(["a/*", "b/*"])).unwrap_err();
         assert!(
             error.contains("package 'x' has conflicts") && error.contains("a/x\n"),
             "{error}"

@@ -68,7 +68,7 @@ impl World {
     }
 
     /// A package at `node_modules/<path>` with these scripts.
-    fn package(&self, path: &str, scripts: Value) -> Candidate {
+    fn package(&self, path: &str, scripts: &Value) -> Candidate {
         let name = path.rsplit("node_modules/").next().unwrap();
         let manifest = json!({"name": name, "version": "1.0.0", "scripts": scripts});
         self.written(path, &manifest)
@@ -103,7 +103,7 @@ impl World {
             resolved: Some(format!("packages/{name}")),
             integrity: None,
             has_install_script: false,
-            ..self.package(name, json!({}))
+            ..self.package(name, &json!({}))
         }
     }
 
@@ -117,7 +117,7 @@ impl World {
         plan(candidates, &everybody, &self.setup.project)
     }
 
-    fn run_root(&self, scripts: Value, events: &[&str]) -> Result<usize, ScriptError> {
+    fn run_root(&self, scripts: &Value, events: &[&str]) -> Result<usize, ScriptError> {
         let manifest = json!({"name": "root", "version": "0.0.1", "scripts": scripts});
         write(&self.at("p/package.json"), &manifest.to_string(), 0o644);
         let manifest = manifest::read(&self.setup.project).unwrap().manifest;
@@ -253,7 +253,7 @@ fn a_link_sees_its_whole_manifest_and_null_for_where_it_came_from() {
 #[test]
 fn a_local_tarballs_place_is_absolute_and_flags_are_ones() {
     let world = World::new();
-    let mut a = world.package("a", json!({"install": DUMP}));
+    let mut a = world.package("a", &json!({"install": DUMP}));
     a.resolved = Some("file:a-1.0.0.tgz".to_owned());
     a.flags = Flags {
         dev_optional: true,
@@ -273,7 +273,7 @@ fn a_local_tarballs_place_is_absolute_and_flags_are_ones() {
 fn the_path_has_the_bins_of_every_folder_above_then_node_gyp_then_ours() {
     let world = World::new();
     world
-        .run(&[world.package("a", json!({"install": DUMP}))])
+        .run(&[world.package("a", &json!({"install": DUMP}))])
         .unwrap();
     let seen = world.seen("a.install");
     let folder = world.at("p/node_modules/a");
@@ -330,7 +330,7 @@ fn settings_are_exported_as_npm_writes_them() {
     world
         .run(&[world.package(
             "a",
-            json!({"install": "env -0 | tr '\\n\\0' '|\\n' > $OUT/a.install"}),
+            &json!({"install": "env -0 | tr '\\n\\0' '|\\n' > $OUT/a.install"}),
         )])
         .unwrap();
     let seen = world.seen("a.install");
@@ -367,12 +367,12 @@ fn credentials_reach_the_projects_own_scripts_but_no_dependency() {
     }
     let own = json!({"name": "w", "version": "1.0.0", "scripts": {"install": DUMP}});
     let both = [
-        world.package("a", json!({"install": DUMP})),
+        world.package("a", &json!({"install": DUMP})),
         world.link("w", &own),
     ];
     world.run(&both).unwrap();
     world
-        .run_root(json!({"install": DUMP}), &AFTER_INSTALL)
+        .run_root(&json!({"install": DUMP}), &AFTER_INSTALL)
         .unwrap();
     assert!(
         !world
@@ -407,9 +407,9 @@ fn events_go_round_by_round_and_the_shallow_first() {
     let link = json!({"name": "l", "version": "1.0.0", "scripts": every(LOG)});
     let ran = world.run(&[
         world.link("l", &link),
-        world.package("b/node_modules/a", every(LOG)),
-        world.package("c", every(LOG)),
-        world.package("b-2", every(LOG)),
+        world.package("b/node_modules/a", &every(LOG)),
+        world.package("c", &every(LOG)),
+        world.package("b-2", &every(LOG)),
     ]);
     let expected = "preinstall b-2,preinstall c,preinstall a,install b-2,install c,install a,\
                     postinstall b-2,postinstall c,postinstall a,\
@@ -422,7 +422,7 @@ fn events_go_round_by_round_and_the_shallow_first() {
 fn at_the_same_time_no_event_overtakes_another() {
     let world = World::new();
     let many: Vec<Candidate> = (0..12)
-        .map(|n| world.package(&format!("p{n}"), every(LOG)))
+        .map(|n| world.package(&format!("p{n}"), &every(LOG)))
         .collect();
     assert_eq!(world.run(&many).unwrap().count, 36);
     let log = world.log();
@@ -440,10 +440,10 @@ fn at_the_same_time_no_event_overtakes_another() {
 #[test]
 fn what_the_lock_says_has_no_scripts_runs_none() {
     let world = World::new();
-    let mut a = world.package("a", every(LOG));
+    let mut a = world.package("a", &every(LOG));
     a.has_install_script = false;
     assert!(world.plan(&[a]).is_empty());
-    let mut broken = world.package("b", json!({}));
+    let mut broken = world.package("b", &json!({}));
     write(&broken.folder.join("package.json"), "{", 0o644);
     broken.has_install_script = true;
     assert!(world.plan(&[broken]).is_empty());
@@ -453,10 +453,10 @@ fn what_the_lock_says_has_no_scripts_runs_none() {
 fn a_binding_gyp_alone_is_built_with_npms_node_gyp() {
     let mut world = World::new();
     world.setup.foreground = true;
-    let mut implied = world.package("implied", json!({}));
+    let mut implied = world.package("implied", &json!({}));
     implied.has_install_script = false;
-    let own = world.package("own", json!({"install": LOG}));
-    let late = world.package("late", json!({"postinstall": LOG}));
+    let own = world.package("own", &json!({"install": LOG}));
+    let late = world.package("late", &json!({"postinstall": LOG}));
     let mut refused = world.written("refused", &json!({"gypfile": false}));
     refused.has_install_script = false;
     let all = [implied, own, late, refused];
@@ -478,7 +478,7 @@ fn a_failing_script_is_reported_with_its_last_words_and_nothing_follows() {
     let world = World::new();
     let failing = "seq 1 100; echo trouble >&2; exit 3";
     let scripts = json!({"preinstall": LOG, "install": failing, "postinstall": LOG});
-    let error = world.run(&[world.package("a", scripts)]).unwrap_err();
+    let error = world.run(&[world.package("a", &scripts)]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the install script of `a@1.0.0` failed with exit code 3"
@@ -500,11 +500,11 @@ fn a_failing_script_is_reported_with_its_last_words_and_nothing_follows() {
 #[test]
 fn a_failing_optional_script_is_named_and_the_others_go_on() {
     let world = World::new();
-    let mut a = world.package("a", json!({"install": "exit 1", "postinstall": LOG}));
+    let mut a = world.package("a", &json!({"install": "exit 1", "postinstall": LOG}));
     a.flags.optional = true;
     let all = [
         a,
-        world.package("b", json!({"install": LOG, "postinstall": LOG})),
+        world.package("b", &json!({"install": LOG, "postinstall": LOG})),
     ];
     let recorder = Recorder::default();
     let ran = run_dependencies(&world.plan(&all), &world.environment(), &recorder).unwrap();
@@ -519,7 +519,7 @@ fn a_failing_optional_script_is_named_and_the_others_go_on() {
 fn a_killed_script_names_its_signal() {
     let world = World::new();
     let scripts = json!({"install": "kill -9 $$"});
-    let error = world.run(&[world.package("a", scripts)]).unwrap_err();
+    let error = world.run(&[world.package("a", &scripts)]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the install script of `a@1.0.0` was killed by SIGKILL"
@@ -532,7 +532,7 @@ fn a_daemon_that_keeps_the_pipe_open_holds_nobody_up() {
     // The daemon waits for a writer that never comes, so only the test's end of it is timed.
     let daemon = "mkfifo $OUT/fifo; (read x < $OUT/fifo) & echo started; exit 0";
     world
-        .run(&[world.package("a", json!({"install": daemon}))])
+        .run(&[world.package("a", &json!({"install": daemon}))])
         .unwrap();
     // It is still there, or the fifo could not be opened for writing without a reader: let it go.
     fs::write(world.at("fifo"), "x\n").unwrap();
@@ -556,7 +556,7 @@ fn no_packages_bin_stands_in_for_the_shell() {
     let fake = "#!/bin/bash\necho hijacked > $OUT/hijacked\n";
     write(&world.at("p/node_modules/.bin/sh"), fake, 0o755);
     world
-        .run(&[world.package("a", json!({"install": LOG}))])
+        .run(&[world.package("a", &json!({"install": LOG}))])
         .unwrap();
     assert!(!world.at("hijacked").exists());
     assert_eq!(world.log(), ["install a"]);
@@ -565,7 +565,7 @@ fn no_packages_bin_stands_in_for_the_shell() {
 #[test]
 fn a_vanished_folder_is_named() {
     let world = World::new();
-    let plan = world.plan(&[world.package("a", json!({"install": LOG}))]);
+    let plan = world.plan(&[world.package("a", &json!({"install": LOG}))]);
     fs::remove_dir_all(world.at("p/node_modules/a")).unwrap();
     let error = run_dependencies(&plan, &world.environment(), &Silent).unwrap_err();
     assert!(error.to_string().contains("p/node_modules/a`"), "{error}");
@@ -575,8 +575,8 @@ fn a_vanished_folder_is_named() {
 fn denied_scripts_are_told_and_do_not_run() {
     let world = World::new();
     let all = [
-        world.package("a", json!({"install": LOG})),
-        world.package("b", json!({"install": LOG})),
+        world.package("a", &json!({"install": LOG})),
+        world.package("b", &json!({"install": LOG})),
     ];
     let only = Policy::Only(Rules::from_list(["b"], &world.setup.project));
     let plan = plan(&all, &only, &world.setup.project);
@@ -603,7 +603,7 @@ fn the_projects_own_scripts_run_in_npm_11s_order() {
     ] {
         scripts[event] = LOG.into();
     }
-    assert_eq!(world.run_root(scripts, &AFTER_INSTALL).unwrap(), 7);
+    assert_eq!(world.run_root(&scripts, &AFTER_INSTALL).unwrap(), 7);
     let expected = AFTER_INSTALL.map(|event| format!("{event} root"));
     assert_eq!(world.log(), expected);
 }
@@ -612,7 +612,7 @@ fn the_projects_own_scripts_run_in_npm_11s_order() {
 fn the_project_itself_is_built_where_it_has_a_binding_gyp() {
     let world = World::new();
     write(&world.at("p/binding.gyp"), "{}", 0o644);
-    assert_eq!(world.run_root(json!({}), &AFTER_INSTALL).unwrap(), 1);
+    assert_eq!(world.run_root(&json!({}), &AFTER_INSTALL).unwrap(), 1);
     assert_eq!(world.log(), ["node-gyp rebuild root"]);
 }
 
@@ -620,7 +620,7 @@ fn the_project_itself_is_built_where_it_has_a_binding_gyp() {
 fn a_failing_script_of_the_project_ends_its_run() {
     let world = World::new();
     let scripts = json!({"install": "exit 7", "postinstall": LOG});
-    let error = world.run_root(scripts, &AFTER_INSTALL).unwrap_err();
+    let error = world.run_root(&scripts, &AFTER_INSTALL).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the install script of `root@0.0.1` failed with exit code 7"

@@ -207,6 +207,6 @@ pub fn read_manifest(tarball: &[u8]) -> Result<(Vec<u8>, Vec<String>), Flaw> {
     let mut bench = Bench::default();
     let archive = read(&mut bench, tarball, [0; 64], &Limits::default())?;
     let manifest = archive.get("package.json").unwrap_or_default().to_vec();
-    let paths = archive.files.iter().map(|file| file.path.to_string());
+    let paths = archive.files.iter().map(|file| file.path.clone());
     Ok((manifest, paths.collect()))
 }
