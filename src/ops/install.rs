@@ -1,4 +1,4 @@
-//! `install`: node_modules as the lock says, complete and proven, or not at all.
+//! `install`: `node_modules` as the lock says, complete and proven, or not at all.
 
 use std::collections::BTreeMap;
 use std::path::Path;
