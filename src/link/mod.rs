@@ -128,5 +128,5 @@ pub fn stage(project: &Path, wanted: &Wanted, means: Means<'_>) -> Result<Staged
         means.store.umask(),
         wanted.hidden_lock.as_deref(),
     )?;
-    Ok(staging.complete(&plan, packages, means.store.umask()))
+    Ok(staging.complete(&plan, &packages, means.store.umask()))
 }

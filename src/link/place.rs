@@ -154,8 +154,7 @@ impl Carrier {
                 .map_err(|error| error.below(&place.path))
         })?;
         for bin in &place.bins {
-            self.link_bin(home, folder.as_fd(), bin)
-                .map_err(disk("make the link", &bin.link))?;
+            link_bin(home, folder.as_fd(), bin).map_err(disk("make the link", &bin.link))?;
         }
         Ok(())
     }
@@ -232,14 +231,14 @@ impl Carrier {
             Err(error) => Err(disk("link", item.path)(error)),
         }
     }
+}
 
-    /// A link in `.bin`, when its target is there; `folder` is the package's.
-    fn link_bin(&self, home: BorrowedFd<'_>, folder: BorrowedFd<'_>, bin: &Bin) -> io::Result<()> {
-        match rustix::fs::statat(folder, &*bin.target, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(_) => make_link(home, &bin.link, &bin.text),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+/// A link in `.bin`, when its target is there; `folder` is the package's.
+fn link_bin(home: BorrowedFd<'_>, folder: BorrowedFd<'_>, bin: &Bin) -> io::Result<()> {
+    match rustix::fs::statat(folder, &*bin.target, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => make_link(home, &bin.link, &bin.text),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -274,7 +273,7 @@ impl PlaceError {
             Self::Disk(action, path, error) => {
                 Self::Disk(action, PathBuf::from(package).join(path), error)
             }
-            other => other,
+            Self::Unstable => Self::Unstable,
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    pub(super) fn of(plan: &Plan<'_>, packages: Vec<Option<Package>>) -> Self {
+    pub(super) fn of(plan: &Plan<'_>, packages: &[Option<Package>]) -> Self {
         let complete = packages.iter().all(Option::is_some);
         let prefix = |home: usize| {
             let folder = plan.homes.get(home).map_or("", |home| &*home.folder);

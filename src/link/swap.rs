@@ -111,12 +111,7 @@ impl Staging {
     }
 
     /// The tree is whole.
-    pub fn complete(
-        mut self,
-        plan: &Plan<'_>,
-        packages: Vec<Option<Package>>,
-        umask: u32,
-    ) -> Staged {
+    pub fn complete(mut self, plan: &Plan<'_>, packages: &[Option<Package>], umask: u32) -> Staged {
         let homes = plan.homes.iter().enumerate();
         let trees = homes
             .filter(|(at, _)| self.has_home(*at))

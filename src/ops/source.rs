@@ -48,9 +48,7 @@ impl Source for Sources<'_> {
     fn manifest(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
         match &spec.kind {
             SpecKind::Alias { name, target } => self.manifest(name.as_str(), target),
-            SpecKind::Version(_) | SpecKind::Range(_) | SpecKind::Tag(_) => {
-                self.from_registry(name, spec)
-            }
+            SpecKind::Version(_) | SpecKind::Range(_) | SpecKind::Tag(_) => self.picked(name, spec),
             SpecKind::Remote(url) => {
                 let bytes = self.registry.tarball(name, url).map_err(LoadFailure::new)?;
                 from_tarball(&bytes, url)
@@ -80,7 +78,8 @@ impl Source for Sources<'_> {
 }
 
 impl Sources<'_> {
-    fn from_registry(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+    /// The version that a registry's packument gives for `spec`.
+    fn picked(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
         let packument = self.registry.packument(name).map_err(LoadFailure::new)?;
         let index = self
             .registry
@@ -109,22 +108,20 @@ impl Sources<'_> {
         let known = integrity
             .as_ref()
             .and_then(|integrity| store.lookup(integrity));
-        let package = match known {
-            Some(package) => package,
-            None => {
-                let bytes = match resolved.strip_prefix("file:") {
-                    Some(path) => std::fs::read(path)
-                        .map_err(DiskError::at("read", Path::new(path)))
-                        .map_err(LoadFailure::new)?,
-                    None => {
-                        let tarball = self.registry.tarball(&id.name, resolved);
-                        tarball.map_err(LoadFailure::new)?.to_vec()
-                    }
-                };
-                store
-                    .add(&mut Bench::default(), id, &bytes, integrity.as_ref())
+        let package = if let Some(package) = known {
+            package
+        } else {
+            let bytes = if let Some(path) = resolved.strip_prefix("file:") {
+                std::fs::read(path)
+                    .map_err(DiskError::at("read", Path::new(path)))
                     .map_err(LoadFailure::new)?
-            }
+            } else {
+                let tarball = self.registry.tarball(&id.name, resolved);
+                tarball.map_err(LoadFailure::new)?.to_vec()
+            };
+            store
+                .add(&mut Bench::default(), id, &bytes, integrity.as_ref())
+                .map_err(LoadFailure::new)?
         };
         let files = package.index().files();
         let contents = files.map(|file| {
