@@ -176,6 +176,9 @@ impl Answer {
     }
 }
 
+/// What happens to a tree behind heatseal's back.
+type Damage = fn(&Project);
+
 /// Lines as a set, written below one another.
 fn lines(text: &str) -> BTreeSet<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -293,7 +296,6 @@ fn a_folder_that_changed_is_put_right_by_the_next_run() {
     project.run(&["shrinkwrap"]).exits(0);
     project.run(&["ci"]).exits(0);
     let whole = project.tree();
-    type Damage = fn(&Project);
     let damages: [Damage; 4] = [
         |project| fs::remove_file(project.at("node_modules/words/index.js")).unwrap(),
         |project| project.put("node_modules/greet/node_modules/words/extra.js", "1"),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::disk::DiskError;
 use crate::link::{Deliver, Fetch, FetchError, TarballWant};
-use crate::registry::{Registry, RegistryError, TarballRequest};
+use crate::registry::{Registry, RegistryError, Tarball, TarballRequest};
 
 /// The link room's door to tarballs. Counts what came through it.
 pub struct Download<'a> {
@@ -63,7 +63,7 @@ impl Fetch for Download<'_> {
             };
             self.fetched.fetch_add(1, Ordering::Relaxed);
             let bytes = answer
-                .map(|tarball| tarball.into_bytes())
+                .map(Tarball::into_bytes)
                 .map_err(|error| FetchError(Box::new(error)));
             if deliver(want.slot, bytes) == ControlFlow::Break(()) {
                 return;

@@ -22,17 +22,41 @@ impl Inflater {
 
     /// Inflates `member` into `out`, whose length becomes that of the content.
     ///
-    /// - Errors: not gzip; CRC or length wrong; anything after the member; more than `limit` bytes.
+    /// - Errors: not gzip; CRC or length wrong; more after the member than zeros, with which old
+    ///   versions of npm filled tarballs up (`nopt@1.0.10`); more than `limit` bytes.
     /// - The length in the trailer is believed only as far as deflate can compress (1032 to 1).
     pub fn gunzip(&mut self, member: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), Flaw> {
         let flaw = |rule| Err(Flaw::whole(rule));
         if !member.starts_with(&[0x1f, 0x8b]) {
             return flaw(Rule::NotGzip(kind(member)));
         }
-        let Some(trailer) = member.last_chunk::<4>().filter(|_| member.len() >= 18) else {
+        if member.len() < 18 {
             return flaw(Rule::BadGzip);
-        };
-        let promised = u64::from(u32::from_le_bytes(*trailer));
+        }
+        let whole = self.gunzip_until(member.len(), member, limit, out);
+        if whole.is_ok() || !member.ends_with(&[0]) {
+            return whole;
+        }
+        // Zeros that end the length are not to be told from those that follow it: try each.
+        let filled = member.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
+        let mut ends = (filled..member.len()).take(5);
+        if ends.any(|end| self.gunzip_until(end, member, limit, out).is_ok()) {
+            return Ok(());
+        }
+        whole
+    }
+
+    /// Takes the four bytes before `end` for the content's length.
+    fn gunzip_until(
+        &mut self,
+        end: usize,
+        member: &[u8],
+        limit: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Flaw> {
+        let flaw = |rule| Err(Flaw::whole(rule));
+        let trailer = member.get(..end).and_then(<[u8]>::last_chunk::<4>);
+        let promised = u64::from(u32::from_le_bytes(*trailer.unwrap_or(&[0; 4])));
         if promised > limit {
             return flaw(Rule::TooLarge(limit));
         }
@@ -56,7 +80,9 @@ impl Inflater {
             )
         };
         match verdict {
-            sys::libdeflate_result_LIBDEFLATE_SUCCESS if consumed != member.len() => {
+            sys::libdeflate_result_LIBDEFLATE_SUCCESS
+                if member.iter().skip(consumed).any(|byte| *byte != 0) =>
+            {
                 flaw(Rule::AfterGzip)
             }
             sys::libdeflate_result_LIBDEFLATE_SUCCESS if produced == out.len() => Ok(()),
@@ -85,5 +111,49 @@ fn kind(bytes: &[u8]) -> &'static str {
         _ if text.starts_with(b"<") => "a web page",
         _ if text.starts_with(b"{") => "JSON",
         _ => "something unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(text: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        let done = Inflater::new().gunzip(bytes, 1 << 20, &mut out);
+        done.is_ok().then_some(out)
+    }
+
+    #[test]
+    fn zeros_may_follow_and_nothing_else() {
+        for length in [1, 255, 256, 65_536, 65_792] {
+            let text = vec![b'x'; length];
+            for zeros in [0, 1, 2, 3, 4, 5, 511] {
+                let mut bytes = member(&text);
+                bytes.extend(vec![0; zeros]);
+                assert_eq!(gunzip(&bytes).as_ref(), Some(&text), "{length} + {zeros}");
+            }
+            for after in [&b"x"[..], &[0, 1], &member(b"more")] {
+                assert_eq!(gunzip(&[member(&text).as_slice(), after].concat()), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_length_or_sum_stays_wrong_before_zeros() {
+        let good = member(b"text");
+        for at in [good.len() - 8, good.len() - 4, good.len() - 1] {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            bytes.extend([0; 9]);
+            assert_eq!(gunzip(&bytes), None);
+        }
     }
 }
