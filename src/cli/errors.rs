@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, one_line, visible};
 use crate::diff::DiffError;
+use crate::link::LinkError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
@@ -312,7 +313,14 @@ impl From<InstallError> for Failure {
             InstallError::Resolve(error) => error.into(),
             InstallError::Shrinkwrap(error) => error.into(),
             InstallError::Store(error) => Self::of(&error, exit::INTEGRITY),
-            InstallError::Link(error) => Self::of(&error, exit::DISK),
+            InstallError::Link(error) => {
+                let otherwise = match error {
+                    LinkError::Fetch(_) | LinkError::Undelivered(_) => exit::REGISTRY,
+                    LinkError::Store(_) | LinkError::NotBundled { .. } => exit::INTEGRITY,
+                    _ => exit::DISK,
+                };
+                Self::of(&error, otherwise)
+            }
             InstallError::Script(error) => Self::of(&error, exit::SCRIPT),
             InstallError::Disk(error) => Self::of(&error, exit::DISK),
             InstallError::NoLock { .. } => Self {

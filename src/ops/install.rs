@@ -1,22 +1,19 @@
 //! `install`: `node_modules` as the lock says, complete and proven, or not at all.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::download::Download;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{
-    self, Deliver, Fetch, FetchError, LinkError, LinkMode, Means, TarballWant, state,
-};
+use crate::link::{self, LinkError, LinkMode, Means, state};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
-use crate::registry::{Registry, RegistryError, Tarball, TarballRequest};
+use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{self, Environment, Policy, Rules, ScriptError, Setup};
@@ -127,12 +124,12 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     let store = Store::open(&session.store, session.umask())?;
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run
-        && !has_own_scripts(&manifest, project, request)
         && let Some(packages) = state::current(project, &digest, &store)
     {
         return Ok(InstallOutcome {
             packages,
             current: true,
+            scripts_run: own_scripts(session, request, &manifest)?,
             ..InstallOutcome::default()
         });
     }
@@ -148,6 +145,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         request,
         document: &document,
     };
+    let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
     let selection = choice.select(&[]);
     if !request.allow_missing_integrity && !selection.unproven.is_empty() {
         return Err(InstallError::MissingIntegrity {
@@ -167,7 +165,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         choice,
         manifest: &manifest,
         store: &store,
-        digest: &digest,
+        digest: (!frozen_would_refuse).then_some(&*digest),
     };
     run.put_in_place(&selection, outcome)
 }
@@ -182,7 +180,7 @@ fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let differences = resolve::disagreements(&tree)?;
+    let differences = resolve::disagreements(&tree, request.frozen)?;
     if !differences.is_empty() {
         return Err(InstallError::OutOfSync {
             lock: lock.file_name.clone(),
@@ -195,7 +193,27 @@ fn locked_tree(
     Ok(tree)
 }
 
-/// Scripts of the project itself run on every install, even when nothing has to be put in place.
+/// Runs the scripts of the project itself: on every install, even when nothing has to be put in
+/// place. Returns how many ran.
+fn own_scripts(
+    session: &Session,
+    request: &InstallRequest,
+    manifest: &Arc<Manifest>,
+) -> Result<usize, InstallError> {
+    if !has_own_scripts(manifest, &session.project, request) {
+        return Ok(0);
+    }
+    let environment = environment(session, request)?;
+    let events: Vec<&str> = own_events().collect();
+    Ok(scripts::run_root(
+        &session.project,
+        manifest,
+        &events,
+        &environment,
+        &*session.reporter,
+    )?)
+}
+
 fn has_own_scripts(manifest: &Manifest, project: &Path, request: &InstallRequest) -> bool {
     let listed = manifest
         .object("scripts")
@@ -217,14 +235,16 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {}",
         request.omit,
         options.rules,
         options.optional_target,
         session.host,
+        request.allow_missing_integrity,
         request.ignore_scripts,
         request.bin_links,
         request.allow_scripts,
+        session.config.list("allow-scripts"),
         request.link_mode,
         session.umask(),
     );
@@ -237,7 +257,8 @@ struct Run<'a> {
     choice: Choice<'a>,
     manifest: &'a Arc<Manifest>,
     store: &'a Store,
-    digest: &'a str,
+    /// What the tree is remembered by; `None` where a frozen install has yet to judge the lock.
+    digest: Option<&'a str>,
 }
 
 impl Run<'_> {
@@ -258,10 +279,7 @@ impl Run<'_> {
             total: wanted.packages.len() as u64,
         });
         let registry = session.registry(&request.options)?;
-        let download = Download {
-            registry: &registry,
-            fetched: AtomicUsize::new(0),
-        };
+        let download = Download::from(&registry);
         let means = Means {
             store: self.store,
             fetch: &download,
@@ -269,7 +287,7 @@ impl Run<'_> {
             reporter: &*session.reporter,
         };
         let swapped = link::stage(&session.project, wanted, means)?.swap()?;
-        outcome.fetched += download.fetched.into_inner();
+        outcome.fetched += download.fetched();
         let ran = match self.run_scripts(selection) {
             Ok(ran) => ran,
             Err(error) => {
@@ -286,18 +304,14 @@ impl Run<'_> {
             return self.put_in_place(&self.choice.select(&failed), outcome);
         }
         outcome.scripts_run += ran.count;
-        // Scripts may write into the tree: then a glance at the folders proves nothing.
-        if ran.count == 0 {
-            state::record(
-                &session.project,
-                self.digest,
-                self.store,
-                swapped.contents(),
-            );
+        // What scripts left behind in the folders belongs to the tree.
+        if let Some(digest) = self.digest {
+            state::record(&session.project, digest, self.store, swapped.contents());
         }
         outcome.deprecated = wanted::deprecated(tree, wanted);
         let cleanup = swapped.commit()?;
-        self.run_own_scripts(&mut outcome)?;
+        outcome.scripts_run +=
+            own_scripts(self.choice.session, self.choice.request, self.manifest)?;
         cleanup.wait();
         Ok(outcome)
     }
@@ -308,7 +322,7 @@ impl Run<'_> {
         if plan.is_empty() {
             return Ok(scripts::Ran::default());
         }
-        let environment = self.environment()?;
+        let environment = environment(session, self.choice.request)?;
         Ok(scripts::run_dependencies(
             &plan,
             &environment,
@@ -334,106 +348,25 @@ impl Run<'_> {
         let listed = session.config.list("allow-scripts");
         Policy::AllBut(Rules::of_project(self.manifest, &listed, project))
     }
-
-    fn run_own_scripts(&self, outcome: &mut InstallOutcome) -> Result<(), InstallError> {
-        let Choice {
-            session, request, ..
-        } = self.choice;
-        if !has_own_scripts(self.manifest, &session.project, request) {
-            return Ok(());
-        }
-        let environment = self.environment()?;
-        let events: Vec<&str> = own_events().collect();
-        outcome.scripts_run += scripts::run_root(
-            &session.project,
-            self.manifest,
-            &events,
-            &environment,
-            &*session.reporter,
-        )?;
-        Ok(())
-    }
-
-    fn environment(&self) -> Result<Environment, InstallError> {
-        let Choice {
-            session, request, ..
-        } = self.choice;
-        let config = &session.config;
-        let command = if request.frozen { "ci" } else { "install" };
-        let setup = Setup {
-            project: session.project.clone(),
-            started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
-            command: command.to_owned(),
-            inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
-            configured: config.entries(),
-            node_version: session.host.node.as_ref().map(ToString::to_string),
-            os: session.host.os.clone(),
-            cpu: session.host.cpu.clone(),
-            omits_dev: request.omit.dev,
-            color: false,
-            foreground: config.flag("foreground-scripts").unwrap_or(false),
-            keep_stdout: false,
-        };
-        Ok(Environment::new(&setup)?)
-    }
 }
 
-/// Tarballs by way of the registry room.
-struct Download<'a> {
-    registry: &'a Registry,
-    fetched: AtomicUsize,
-}
-
-impl Fetch for Download<'_> {
-    fn fetch(&self, wants: &[TarballWant], deliver: &Deliver<'_>) {
-        let mut requests = Vec::new();
-        for (index, want) in wants.iter().enumerate() {
-            match self.url(want) {
-                Ok(url) => requests.push(TarballRequest {
-                    key: index as u32,
-                    name: want.id.name.to_string(),
-                    url,
-                    size_hint: None,
-                }),
-                Err(error) => {
-                    if deliver(want.slot, Err(FetchError(Box::new(error)))).is_break() {
-                        return;
-                    }
-                }
-            }
-        }
-        let answers = self.registry.tarballs(requests);
-        while let Some((index, answer)) = answers.next() {
-            let Some(want) = wants.get(index as usize) else {
-                continue;
-            };
-            self.fetched.fetch_add(1, Ordering::Relaxed);
-            let bytes = answer
-                .map(Tarball::into_bytes)
-                .map_err(|error| FetchError(Box::new(error)));
-            if deliver(want.slot, bytes) == ControlFlow::Break(()) {
-                return;
-            }
-        }
-    }
-}
-
-impl Download<'_> {
-    /// Where the tarball lies: what the lock says, else what the packument says of the version.
-    fn url(&self, want: &TarballWant) -> Result<String, RegistryError> {
-        if let Some(url) = &want.url {
-            return Ok(url.clone());
-        }
-        let packument = self.registry.packument(&want.id.name)?;
-        let index = packument.find(&want.id.version);
-        let url = index.and_then(|index| {
-            let manifest = packument.manifest(index);
-            let url = manifest.object("dist")?.get("tarball")?.as_str()?;
-            Some(url.to_owned())
-        });
-        url.ok_or_else(|| RegistryError::NotFound {
-            name: want.id.name.clone(),
-            url: want.id.to_string().into(),
-        })
-    }
+/// What scripts see of this run.
+fn environment(session: &Session, request: &InstallRequest) -> Result<Environment, InstallError> {
+    let config = &session.config;
+    let command = if request.frozen { "ci" } else { "install" };
+    let setup = Setup {
+        project: session.project.clone(),
+        started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
+        command: command.to_owned(),
+        inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
+        configured: config.entries(),
+        node_version: session.host.node.as_ref().map(ToString::to_string),
+        os: session.host.os.clone(),
+        cpu: session.host.cpu.clone(),
+        omits_dev: request.omit.dev,
+        color: false,
+        foreground: config.flag("foreground-scripts").unwrap_or(false),
+        keep_stdout: false,
+    };
+    Ok(Environment::new(&setup)?)
 }

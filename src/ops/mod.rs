@@ -1,5 +1,6 @@
 //! Routes through several rooms: shrinkwrap, install, diff.
 
+mod download;
 mod install;
 mod session;
 mod shrinkwrap;

@@ -4,6 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::node::{EdgeId, NodeId, State};
 use super::overrides::OverrideError;
+use super::package::Kind;
 use super::tree::Tree;
 use super::{ResolveError, explain};
 
@@ -12,7 +13,9 @@ use super::{ResolveError, explain};
 ///
 /// - Peer conflicts below the project's own dependencies are none: a lock may hold them on purpose.
 /// - What a package's bundle lacks is its author's business: it comes as it was published.
-pub fn disagreements(tree: &Tree) -> Result<Vec<String>, ResolveError> {
+/// - `complete`: an optional dependency without an entry is missing, too. Nothing in the lock says
+///   that it may be skipped here, and it could be the native binary that the package needs.
+pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<String>, ResolveError> {
     let mut lines = Vec::new();
     let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut pending = vec![tree.root];
@@ -30,7 +33,7 @@ pub fn disagreements(tree: &Tree) -> Result<Vec<String>, ResolveError> {
             if id == tree.root {
                 assert_not_overridden(tree, *edge)?;
             }
-            lines.extend(disagreement(tree, id, *edge));
+            lines.extend(disagreement(tree, id, *edge, complete));
         }
     }
     lines.sort();
@@ -38,9 +41,12 @@ pub fn disagreements(tree: &Tree) -> Result<Vec<String>, ResolveError> {
     Ok(lines)
 }
 
-fn disagreement(tree: &Tree, id: NodeId, edge: EdgeId) -> Option<String> {
-    let state = tree.state(edge);
+fn disagreement(tree: &Tree, id: NodeId, edge: EdgeId, complete: bool) -> Option<String> {
     let data = tree.edge(edge);
+    let state = match data.to {
+        None if complete && data.kind == Kind::Optional => State::Missing,
+        _ => tree.state(edge),
+    };
     let wanted = tree.spec_text(edge).unwrap_or_default();
     let wanted = format!("{}@{wanted}", tree.edge_name(edge));
     let by = explain::package(tree, id);
