@@ -14,12 +14,14 @@ mod check;
 mod conflict;
 mod entries;
 mod legacy;
+mod nested;
 mod places;
 mod read;
 mod write;
 
 pub use check::{KeyFlaw, Place, check, check_key};
 pub use entries::{entries, entry};
+pub use nested::dependencies;
 pub use places::Index;
 pub use read::{find, find_and_read, parse, parse_for};
 pub use write::{Style, Top, text, write_if_changed};

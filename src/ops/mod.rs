@@ -1,6 +1,7 @@
 //! Routes through several rooms: shrinkwrap, install, diff.
 
 mod download;
+mod git;
 mod install;
 mod session;
 mod shrinkwrap;

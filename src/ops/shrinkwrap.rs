@@ -151,19 +151,21 @@ fn text(
         .map(|lock| lock.version)
         .filter(|version| *version >= 2);
     let lockfile_version = request.lockfile_version.or(kept).unwrap_or(3);
+    let registry_resolved = !on("omit-lockfile-registry-resolved", false);
     let top = Top {
         name: Some(root.name().unwrap_or(&folder).to_owned()),
         version: root.version().map(str::to_owned),
         lockfile_version,
         extra: former.map(|lock| lock.extra.clone()).unwrap_or_default(),
-        legacy: None,
+        legacy: (lockfile_version <= 2)
+            .then(|| lock::dependencies(tree, registry_resolved))
+            .flatten(),
     };
     let style = Style {
         indent: document.indent.clone(),
         newline: document.newline.clone(),
         formatted: on("format-package-lock", true),
     };
-    let registry_resolved = !on("omit-lockfile-registry-resolved", false);
     lock::text(top, lock::entries(tree, registry_resolved), &style)
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::git;
 use crate::disk::DiskError;
 use crate::integrity::Integrity;
 use crate::json;
@@ -12,18 +13,6 @@ use crate::registry::Registry;
 use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
 use crate::store::{Bench, Store, StoreError, read_manifest};
-
-/// A kind of dependency that cannot be locked yet.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("`{name}@{spec}` is a git dependency, which heatseal cannot fetch yet")]
-#[diagnostic(
-    code(EUNSUPPORTED),
-    help("use the package's registry version, or the tarball of the commit")
-)]
-struct GitDependency {
-    name: String,
-    spec: String,
-}
 
 /// A tarball whose manifest cannot be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -62,10 +51,7 @@ impl Source for Sources<'_> {
                 from_tarball(&bytes, &format!("file:{}", path.display()))
             }
             SpecKind::Directory { path, .. } => from_folder(path),
-            SpecKind::Git(_) => Err(LoadFailure::new(GitDependency {
-                name: name.to_owned(),
-                spec: spec.raw.to_string(),
-            })),
+            SpecKind::Git(git) => git::fetch(git, &spec.raw),
         }
     }
 

@@ -81,6 +81,15 @@ pub(super) enum Job {
     End,
 }
 
+/// Asking the system is dear (it reads control groups), so once.
+fn most_workers() -> usize {
+    static MOST: OnceLock<usize> = OnceLock::new();
+    *MOST.get_or_init(|| {
+        let cores = std::thread::available_parallelism();
+        cores.map_or(1, std::num::NonZero::get).min(8)
+    })
+}
+
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -454,9 +463,8 @@ impl Shared {
 
     /// Starts another worker when there is work for it: at most one a core, at most eight.
     fn staff(self: &Arc<Self>, queued: usize) {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let mut jobs = lock(&self.jobs);
-        if jobs.workers >= cores.min(8) || jobs.workers >= queued || jobs.ended {
+        if jobs.workers >= most_workers() || jobs.workers >= queued || jobs.ended {
             return;
         }
         let shared = self.clone();

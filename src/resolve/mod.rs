@@ -40,6 +40,7 @@ pub use ideal::{Ideal, ideal_tree};
 pub use load::{Locked, virtual_tree};
 pub use node::{Edge, EdgeId, Flags, Node, NodeId, State};
 pub use package::{Kind, Package};
+pub use paths::relative as relative_path;
 pub use place::Strategy;
 pub use platforms::{check as check_platforms, is_omitted};
 pub use tree::{Rules, Tree};

@@ -132,6 +132,7 @@ impl Placements {
         let key = tree.edge_key(edge);
         let mut choice = None;
         let mut own_choice = None;
+        let mut last = None;
         let start = self.start(tree, index);
         let targets: Vec<NodeId> = tree.ancestry(start).collect();
         for target in targets {
@@ -151,6 +152,7 @@ impl Placements {
                 explicit: policy.explicit,
             };
             let check = self.checks.ask(tree, question);
+            last = Some(check);
             let answer = self.checks.get(check);
             if answer.own_verdict != Some(Verdict::Conflict) {
                 own_choice = Some(check);
@@ -174,12 +176,7 @@ impl Placements {
             return Ok(choice);
         }
         if !policy.force && (policy.strict_peer_deps || self.is_mine(tree, index)) {
-            let conflicts = own_choice.map(|check| self.checks.conflicts_below(check));
-            let blocker = conflicts
-                .into_iter()
-                .flatten()
-                .find(|check| self.checks.get(*check).current.is_some())
-                .map(|check| self.checks.get(check).edge);
+            let blocker = own_choice.or(last).and_then(|check| self.blocker(check));
             let top = self.top(index);
             return Err(explain::placement(
                 tree,
@@ -192,6 +189,14 @@ impl Placements {
             self.warn(tree, edge, dep);
         }
         Ok(own_choice)
+    }
+
+    /// The peer that kept a package from going anywhere: one that met another version, if any did.
+    fn blocker(&self, check: CheckId) -> Option<EdgeId> {
+        let conflicts = self.checks.conflicts_below(check);
+        let meets = |check: &&CheckId| self.checks.get(**check).current.is_some();
+        let blocker = conflicts.iter().find(meets).or(conflicts.last());
+        blocker.map(|check| self.checks.get(*check).edge)
     }
 
     fn top(&self, index: usize) -> usize {
