@@ -292,6 +292,7 @@ fn a_second_run_touches_nothing_even_where_scripts_ran() {
 
 #[test]
 fn a_folder_that_changed_is_put_right_by_the_next_run() {
+    type Damage = fn(&Project);
     let project = Project::demo();
     project.run(&["shrinkwrap"]).exits(0);
     project.run(&["ci"]).exits(0);

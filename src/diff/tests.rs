@@ -1,3 +1,5 @@
+//! Claims about comparing two environments: which changes are told, and in which class.
+
 use super::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Claims about the trees that are linked: their files, their bins, and what a failure leaves.
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

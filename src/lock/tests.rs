@@ -1,3 +1,5 @@
+//! Claims about reading and writing locks, against what npm does.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Claims about what binds a lock to a platform.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Claims about tarballs, honest and hostile, and about a store that is damaged.
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
