@@ -111,50 +111,13 @@ impl Builder<'_> {
             let text = tree.spec_text(edge).ok()?;
             self.spec(id, &text, tree.real_path(from))
         });
-        let is_git = |spec: &Option<Spec>| {
-            matches!(
-                spec,
-                Some(Spec {
-                    kind: SpecKind::Git(_),
-                    ..
-                })
-            )
-        };
-        let is_local = |spec: &Option<Spec>| {
-            let kind = spec.as_ref().map(|spec| &spec.kind);
-            matches!(
-                kind,
-                Some(SpecKind::File { .. } | SpecKind::Directory { .. })
-            )
-        };
-        let is_remote = |spec: &Option<Spec>| {
-            matches!(
-                spec,
-                Some(Spec {
-                    kind: SpecKind::Remote(_),
-                    ..
-                })
-            )
-        };
-        let is_tarball = |spec: &Option<Spec>| {
-            matches!(
-                spec,
-                Some(Spec {
-                    kind: SpecKind::File { .. },
-                    ..
-                })
-            ) || is_remote(spec)
-        };
-        let spec = if asked.is_some() {
-            &asked
-        } else {
-            &by_resolved
-        };
-        if let Some(spec) = spec.as_ref().filter(|_| is_tarball(spec)) {
+        let spec = asked.as_ref().or(by_resolved.as_ref());
+        let by_resolved = by_resolved.as_ref();
+        if let Some(spec) = spec.filter(|spec| is_tarball(Some(spec))) {
             if let Some(saved) = spec.save_spec() {
                 set("version", &saved);
             }
-        } else if is_git(spec) || is_git(&by_resolved) {
+        } else if is_git(spec) || is_git(by_resolved) {
             set("version", node.resolved.as_deref().unwrap_or_default());
             if let Some(edge) = edge {
                 let text = tree.spec_text(edge).unwrap_or_default();
@@ -164,22 +127,19 @@ impl Builder<'_> {
             let version = tree.version_text(id);
             match node.package.manifest.name() {
                 Some(name) if name != tree.name_text(id) => {
-                    set("version", &format!("npm:{name}@{version}"))
+                    set("version", &format!("npm:{name}@{version}"));
                 }
                 _ if !version.is_empty() => set("version", version),
                 _ => {}
             }
         }
-        let says_all = is_git(&by_resolved)
-            || is_local(&by_resolved)
+        let says_all = is_git(by_resolved)
+            || is_local(by_resolved)
             || is_git(spec)
             || is_local(spec)
             || is_remote(spec);
-        if let Some(resolved) = node
-            .resolved
-            .as_deref()
-            .filter(|_| !says_all && self.registry_resolved)
-        {
+        let resolved = node.resolved.as_deref();
+        if let Some(resolved) = resolved.filter(|_| !says_all && self.registry_resolved) {
             set("resolved", resolved);
         }
     }
@@ -234,4 +194,22 @@ impl Builder<'_> {
         }
         Some(requires)
     }
+}
+
+fn is_git(spec: Option<&Spec>) -> bool {
+    spec.is_some_and(|spec| matches!(spec.kind, SpecKind::Git(_)))
+}
+
+fn is_remote(spec: Option<&Spec>) -> bool {
+    spec.is_some_and(|spec| matches!(spec.kind, SpecKind::Remote(_)))
+}
+
+fn is_local(spec: Option<&Spec>) -> bool {
+    let local = |kind: &_| matches!(kind, SpecKind::File { .. } | SpecKind::Directory { .. });
+    spec.is_some_and(|spec| local(&spec.kind))
+}
+
+fn is_tarball(spec: Option<&Spec>) -> bool {
+    let file = |kind: &_| matches!(kind, SpecKind::File { .. });
+    spec.is_some_and(|spec| file(&spec.kind)) || is_remote(spec)
 }
