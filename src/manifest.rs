@@ -257,17 +257,19 @@ impl Manifest {
         Some(clean_path(directory)).filter(|cleaned| !cleaned.is_empty())
     }
 
-    /// Makes the files below [`Self::bin_directory`] (paths relative to it) this package's bins.
+    /// Makes the files below [`Self::bin_directory`] (paths relative to it) this package's bins,
+    /// and the folders among them too: npm's glob does not tell them apart.
     pub fn adopt_bin_directory<'a>(&mut self, files: impl Iterator<Item = &'a str>) {
         let Some(directory) = self.bin_directory() else {
             return;
         };
-        let bins: Map<String, Value> = files
-            .filter(|file| !file.starts_with('.'))
-            .map(|file| {
-                let path = format!("{directory}/{file}");
-                (basename(file).to_owned(), path.into())
-            })
+        let shown = files.filter(|file| !file.split('/').any(|part| part.starts_with('.')));
+        let with_folders = shown.flat_map(|file| {
+            let ends = file.match_indices('/').map(|(end, _)| end);
+            ends.chain([file.len()]).map(|end| &file[..end])
+        });
+        let bins: Map<String, Value> = with_folders
+            .map(|path| (basename(path).to_owned(), format!("{directory}/{path}").into()))
             .collect();
         if !bins.is_empty() {
             self.fields.insert("bin".to_owned(), bins.into());

@@ -10,6 +10,7 @@
 //! - [`wire`]: response bodies that take their time, connections that break.
 //! - [`answer`]: authentication, caching headers, compression.
 //! - [`record`]: an upstream registry asked once, its answers kept.
+//! - [`npm`]: real npm run on a scenario, and its lock kept beside it.
 //! - [`server`]: the door: [`Server::start`].
 //!
 //! A registry folder holds `<name>/packument.json` (or `packument.json.gz`) and
@@ -21,6 +22,7 @@ pub mod builder;
 pub mod fault;
 pub mod folder;
 mod misbehave;
+pub mod npm;
 mod record;
 pub mod route;
 pub mod scenario;
@@ -74,6 +76,8 @@ pub enum MockError {
     Shape { path: PathBuf, reason: &'static str },
     #[error("{place}: {reason}")]
     Scenario { place: String, reason: String },
+    #[error("npm's answers are not what the scenarios say:\n{0}")]
+    Surprises(String),
     #[error("`{0}` is not a fault: {1}")]
     Fault(String, String),
 }

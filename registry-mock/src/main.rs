@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use registry_mock::{Auth, MockError, Options, Rule, Server, fault, scenario, server};
+use registry_mock::{Auth, MockError, Options, Rule, Server, fault, npm, scenario, server};
 
 /// An npm-compatible registry in a folder, to test and demonstrate with.
 #[derive(Debug, Parser)]
@@ -44,6 +44,18 @@ enum Verb {
     },
     /// Makes a registry folder from a scenario file.
     Build { scenario: PathBuf, folder: PathBuf },
+    /// Runs npm on every scenario below a folder and keeps the locks it gives beside them.
+    RecordScenarios {
+        folder: PathBuf,
+        /// Only those whose path contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Only those that have no answer yet.
+        #[arg(long)]
+        missing: bool,
+        #[arg(long, default_value = "npm")]
+        npm: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +137,12 @@ fn act(verb: Verb) -> Result<ExitCode, MockError> {
             command,
         } => run(manner.options(folder, 0), &command),
         Verb::Build { scenario, folder } => build(&scenario, &folder),
+        Verb::RecordScenarios {
+            folder,
+            only,
+            missing,
+            npm,
+        } => record_scenarios(&folder, &only, missing, &npm),
     }
 }
 
@@ -151,6 +169,22 @@ fn exit_code(status: std::process::ExitStatus) -> u8 {
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(1)
+}
+
+fn record_scenarios(
+    folder: &Path,
+    only: &str,
+    missing: bool,
+    npm: &Path,
+) -> Result<ExitCode, MockError> {
+    let mut scenarios = scenario::find(folder)?;
+    scenarios.retain(|path| path.to_string_lossy().contains(only));
+    if missing {
+        scenarios.retain(|path| !npm::is_recorded(path));
+    }
+    npm::record_all(&scenarios, npm)?;
+    println!("{} scenarios recorded", scenarios.len());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn build(scenario: &Path, folder: &Path) -> Result<ExitCode, MockError> {

@@ -9,18 +9,26 @@
 //! packages."b@1.0.0".files."b.node" = { hex = "7f454c46", mode = "755" }
 //! packages."c@2.0.0" = { time = "2021-01-01T00:00:00.000Z", deprecated = "use d" }
 //! tags."b".latest = "1.0.0"
+//! project."packages/w/package.json" = { name = "w" }
+//! project.".npmrc" = "legacy-peer-deps=true\n"
+//! project."w.tgz" = { tarball."package.json" = { name = "w", version = "1.0.0" } }
 //! expect."node_modules/b" = "1.0.0"
 //! ```
+//!
+//! A project's file is its text, or a table: JSON, or the files of a tarball. `root` is short for
+//! `project."package.json"`. Paths may begin with one `../`. `changes_again` and
+//! `known_difference` are sentences, see the fields.
 //!
 //! Under a package, `files` (when a table) and `time` are the scenario's; everything else is a
 //! manifest field. Keys of the file that are not listed above are handed on in `extra`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::MockError;
+use crate::archive::{self, File, Packing};
 use crate::builder::Registry;
 
 /// One scenario, read.
@@ -32,10 +40,30 @@ pub struct Scenario {
     pub registry: Registry,
     /// Arguments for the command under test.
     pub flags: Vec<String>,
+    /// The project's files by path, `package.json` among them unless the project has none.
+    pub project: Vec<(String, Vec<u8>)>,
+    /// Why npm's second run over its own lock changes it, where it does.
+    pub changes_again: Option<String>,
+    /// In which respect heatseal does not do here what npm does.
+    pub known_difference: Option<String>,
     /// What must come of it, usually by location in the lock.
     pub expect: Map<String, Value>,
     /// Top-level keys that mean nothing to this crate.
     pub extra: Map<String, Value>,
+}
+
+impl Scenario {
+    /// Writes the project's files into `folder`, which exists.
+    pub fn write_project(&self, folder: &Path) -> Result<(), MockError> {
+        for (path, content) in &self.project {
+            let path = folder.join(path);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(MockError::at("create", parent))?;
+            }
+            fs::write(&path, content).map_err(MockError::at("write", &path))?;
+        }
+        Ok(())
+    }
 }
 
 /// Reads a scenario file.
@@ -53,6 +81,22 @@ pub fn load(path: &Path) -> Result<Scenario, MockError> {
     })
 }
 
+/// Every scenario file below `folder`, in the order of their paths.
+pub fn find(folder: &Path) -> Result<Vec<PathBuf>, MockError> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).map_err(MockError::at("read", folder))?;
+    for entry in entries {
+        let path = entry.map_err(MockError::at("read", folder))?.path();
+        if path.is_dir() {
+            found.extend(find(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// A key of the scenario, and what is wrong with it.
 type Wrong = (String, String);
 
@@ -61,7 +105,13 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
         None => String::new(),
         Some(about) => text("about", about)?,
     };
+    let mut project = project_files(take_table(&mut fields, "project")?)?;
+    if let Some(root) = fields.get("root") {
+        project.insert(0, ("package.json".to_owned(), pretty(root)));
+    }
     let root = Value::Object(take_table(&mut fields, "root")?);
+    let changes_again = take_text(&mut fields, "changes_again")?;
+    let known_difference = take_text(&mut fields, "known_difference")?;
     let flags = match fields.remove("flags") {
         None => Vec::new(),
         Some(Value::Array(flags)) => flags
@@ -78,6 +128,9 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
         root,
         registry: registry(packages, tags)?,
         flags,
+        project,
+        changes_again,
+        known_difference,
         expect,
         extra: fields,
     })
@@ -100,6 +153,45 @@ fn registry(packages: Map<String, Value>, tags: Map<String, Value>) -> Result<Re
     Ok(registry)
 }
 
+fn project_files(files: Map<String, Value>) -> Result<Vec<(String, Vec<u8>)>, Wrong> {
+    let read = |(path, file): (String, Value)| {
+        if Path::new(&path).is_absolute() || path.trim_start_matches("../").contains("..") {
+            return Err(wrong(&path, "expected a path in the project or beside it"));
+        }
+        let content = match file {
+            Value::Object(mut fields) if fields.contains_key("tarball") => {
+                tarball(take_table(&mut fields, "tarball")?)?
+            }
+            Value::Object(_) => pretty(&file),
+            file => text(&path, file)?.into_bytes(),
+        };
+        Ok((path, content))
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// A tarball of these files; a table is JSON.
+fn tarball(files: Map<String, Value>) -> Result<Vec<u8>, Wrong> {
+    let read = |(path, file): (String, Value)| {
+        let content = match file {
+            Value::Object(_) => pretty(&file),
+            file => text(&path, file)?.into_bytes(),
+        };
+        Ok(File {
+            path,
+            content,
+            mode: 0o644,
+        })
+    };
+    let files: Vec<File> = files.into_iter().map(read).collect::<Result<_, Wrong>>()?;
+    Ok(archive::tarball(&files, Packing::Stored))
+}
+
+/// JSON as npm writes a package.json.
+fn pretty(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
+
 fn add_package(mut registry: Registry, id: &str, package: Value) -> Result<Registry, Wrong> {
     let mut fields = table(id, package)?;
     if let Some(time) = fields.shift_remove("time") {
@@ -115,11 +207,14 @@ fn add_package(mut registry: Registry, id: &str, package: Value) -> Result<Regis
     Ok(registry.manifest(Value::Object(fields)))
 }
 
-/// A file is its text, or a table with `text` or `hex`, and perhaps `mode` in octal.
+/// A file is its text, or a table: `json`, or `text` or `hex` and perhaps `mode` in octal.
 fn file_content(key: &str, file: Value) -> Result<(Vec<u8>, u32), Wrong> {
     let Value::Object(mut fields) = file else {
         return Ok((text(key, file)?.into_bytes(), 0o644));
     };
+    if let Some(json) = fields.remove("json") {
+        return Ok((pretty(&json), 0o644));
+    }
     let mode = match fields.remove("mode") {
         None => 0o644,
         Some(mode) => u32::from_str_radix(&text(key, mode)?, 8)
@@ -151,6 +246,13 @@ fn take_table(fields: &mut Map<String, Value>, key: &str) -> Result<Map<String, 
     fields
         .shift_remove(key)
         .map_or(Ok(Map::new()), |value| table(key, value))
+}
+
+fn take_text(fields: &mut Map<String, Value>, key: &str) -> Result<Option<String>, Wrong> {
+    fields
+        .shift_remove(key)
+        .map(|value| text(key, value))
+        .transpose()
 }
 
 fn table(key: &str, value: Value) -> Result<Map<String, Value>, Wrong> {

@@ -20,14 +20,27 @@ pub struct LoadFailure {
 
 impl LoadFailure {
     pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        let code = error.code().map(|code| code.to_string());
         Self {
-            code: error
-                .code()
-                .map(|code| code.to_string())
-                .unwrap_or_default(),
+            code: match code.unwrap_or_default() {
+                code if code == "EIO" && is_missing_file(&error) => "ENOENT".to_owned(),
+                code => code,
+            },
             cause: Arc::new(error),
         }
     }
+}
+
+/// Is there no such file at the bottom of it?
+fn is_missing_file(error: &(impl Diagnostic + 'static)) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() == std::io::ErrorKind::NotFound;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A registry manifest without a version: some proxies make them up.

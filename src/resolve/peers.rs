@@ -176,7 +176,12 @@ impl Builder<'_> {
         let text = self.tree.spec_text(edge)?;
         let id = self.tree.specs.intern(&text);
         let folder = || self.tree.node(from).path.to_string();
-        let spec = self.tree.specs.parsed(id, folder);
+        let mut spec = self.tree.specs.parsed(id, folder);
+        // npm fetches a tarball ahead, and then from where its path really starts.
+        if spec.as_ref().is_ok_and(|spec| matches!(spec.kind, SpecKind::File { .. })) {
+            let base = || self.tree.base_of(from, self.tree.edge(edge));
+            spec = self.tree.specs.parsed(id, base);
+        }
         let spec = spec.map_err(|error| ResolveError::Spec {
             error,
             dependency: self.tree.names.text(name).to_string(),

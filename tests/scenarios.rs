@@ -1,0 +1,275 @@
+//! Every scenario, in process and without sockets: heatseal's lock against the one that npm gave.
+//!
+//! The expectations beside the scenarios are npm's: `cargo run -p registry-mock -- record-scenarios
+//! fixtures/scenarios` asks it again. A scenario with a `known_difference` must differ.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use heatseal::npmrc::Config;
+use heatseal::ops::{self, Session, ShrinkwrapError, ShrinkwrapRequest, Writing};
+use heatseal::report::Silent;
+use heatseal::resolve::{Omit, Options, Rules, Strategy, Update};
+use heatseal::spec::{Mode, parse_version};
+use heatseal::target::{Libc, LibcFamily, Target};
+use miette::Diagnostic;
+use registry_mock::npm::{self, Answer, PROJECT};
+use registry_mock::scenario::{self, Scenario};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/scenarios");
+
+#[test]
+fn every_scenario_gives_npms_lock() {
+    let only = std::env::var("SCENARIO").unwrap_or_default();
+    let mut paths = scenario::find(Path::new(FOLDER)).unwrap();
+    paths.retain(|path| path.to_string_lossy().contains(&only));
+    assert!(!paths.is_empty(), "no scenario is called {only:?}");
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let next = || paths.get(next.fetch_add(1, Ordering::Relaxed));
+            std::iter::from_fn(next)
+                .filter_map(|path| failure(path))
+                .collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let parts = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        parts.collect()
+    });
+    assert!(
+        failures.is_empty(),
+        "{} of {} scenarios fail:\n\n{}",
+        failures.len(),
+        paths.len(),
+        failures.join("\n\n")
+    );
+}
+
+/// What is wrong with the scenario at `path`, if anything is.
+fn failure(path: &Path) -> Option<String> {
+    let name = path.strip_prefix(FOLDER).unwrap().with_extension("");
+    let scenario = scenario::load(path).unwrap();
+    let difference = difference(path, &scenario);
+    match (&scenario.known_difference, difference) {
+        (None, None) => None,
+        (None, Some(difference)) => Some(format!(
+            "{}: {}\n{difference}",
+            name.display(),
+            scenario.about
+        )),
+        (Some(reason), None) => Some(format!(
+            "{} gives npm's lock now: remove its known_difference ({reason})",
+            name.display()
+        )),
+        (Some(reason), Some(_)) => {
+            println!("{} differs as known: {reason}", name.display());
+            None
+        }
+    }
+}
+
+/// How heatseal differs from what npm did, in the first run and over npm's own lock.
+fn difference(path: &Path, scenario: &Scenario) -> Option<String> {
+    let Ok(recorded) = npm::recorded(path) else {
+        return Some("  npm's answer is not recorded".to_owned());
+    };
+    let place = Place::new(scenario);
+    let first = place.shrinkwrap(scenario);
+    let lock = match (recorded.first, first) {
+        (Answer::Lock(want), Ok(got)) if want == got => want,
+        (Answer::Lock(want), Ok(got)) => return Some(first_difference(&want, &got)),
+        (Answer::Lock(_), Err((code, message))) => {
+            return Some(format!("  npm gives a lock, we fail with {code}: {message}"));
+        }
+        (Answer::Error(want), Ok(_)) => {
+            return Some(format!("  npm fails with `{want}`, we give a lock"));
+        }
+        (Answer::Error(want), Err((got, _))) if want == got || want.is_empty() => return None,
+        (Answer::Error(want), Err((got, message))) => {
+            return Some(format!(
+                "  npm fails with `{want}`, we with `{got}`: {message}"
+            ));
+        }
+    };
+    let again = recorded.again.unwrap_or(lock);
+    match place.shrinkwrap(scenario) {
+        Ok(got) if again == got => None,
+        Ok(got) => Some(format!(
+            "  over its own lock:\n{}",
+            first_difference(&again, &got)
+        )),
+        Err((code, message)) => Some(format!("  over its own lock: {code}: {message}")),
+    }
+}
+
+/// A project, a registry folder and a store, gone at the end.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(scenario: &Scenario) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [PROJECT, "registry"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let place = Self { folder };
+        scenario.write_project(&place.path(PROJECT)).unwrap();
+        scenario.registry.write(&place.path("registry")).unwrap();
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().canonicalize().unwrap().join(name)
+    }
+
+    /// The lock's bytes, or code and message.
+    fn shrinkwrap(&self, scenario: &Scenario) -> Result<Vec<u8>, (String, String)> {
+        let flags = flags(&scenario.flags);
+        let registry = format!("file:{}", self.path("registry").display());
+        let env = [
+            ("npm_config_registry", registry),
+            ("HOME", self.path("home").display().to_string()),
+        ];
+        let env: BTreeMap<String, String> = env
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let config = Config::load(&self.path(PROJECT), &env, &flags).unwrap();
+        let session = Session {
+            project: self.path(PROJECT),
+            host: recording_host(),
+            store: self.path("store"),
+            reporter: Arc::new(Silent),
+            config,
+        };
+        let request = ShrinkwrapRequest {
+            lockfile: None,
+            lockfile_version: session
+                .config
+                .text("lockfile-version")
+                .and_then(|text| text.parse().ok()),
+            writing: Writing::Write,
+            options: options(&session),
+        };
+        match ops::shrinkwrap(&session, &request) {
+            Ok(outcome) => Ok(fs::read(outcome.path).unwrap()),
+            Err(error) => Err((code(&error), error.to_string())),
+        }
+    }
+}
+
+/// Where npm ran when the expectations were recorded.
+fn recording_host() -> Target {
+    Target {
+        os: "linux".to_owned(),
+        cpu: "x64".to_owned(),
+        libc: Some(Libc {
+            family: LibcFamily::Glibc,
+            version: None,
+        }),
+        node: parse_version("20.20.2", Mode::Strict),
+        npm: parse_version("11.19.1", Mode::Strict),
+    }
+}
+
+/// `--key=value`, `--key`, `--no-key`.
+fn flags(words: &[String]) -> Vec<(String, String)> {
+    let words = words.iter().map(|word| word.trim_start_matches('-'));
+    let pairs = words.map(|word| match word.split_once('=') {
+        Some((key, value)) => (key, value),
+        None => match word.strip_prefix("no-") {
+            Some(key) => (key, "false"),
+            None => (word, "true"),
+        },
+    });
+    pairs
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn options(session: &Session) -> Options {
+    let config = &session.config;
+    let on = |key: &str| config.flag(key).unwrap_or(false);
+    let omitted = config.omitted();
+    let mut optional_target = session.host.clone();
+    for (key, field) in [
+        ("os", &mut optional_target.os),
+        ("cpu", &mut optional_target.cpu),
+    ] {
+        if let Some(text) = config.text(key) {
+            text.clone_into(field);
+        }
+    }
+    Options {
+        rules: Rules {
+            legacy_peer_deps: on("legacy-peer-deps"),
+            install_links: on("install-links"),
+        },
+        strategy: match config.text("install-strategy") {
+            _ if on("legacy-bundling") => Strategy::Nested,
+            _ if on("global-style") => Strategy::Shallow,
+            Some("nested") => Strategy::Nested,
+            Some("shallow") => Strategy::Shallow,
+            _ => Strategy::Hoisted,
+        },
+        force: on("force"),
+        strict_peer_deps: on("strict-peer-deps"),
+        prefer_dedupe: on("prefer-dedupe"),
+        engine_strict: on("engine-strict"),
+        omit: Omit {
+            dev: omitted.contains(&"dev"),
+            optional: omitted.contains(&"optional"),
+            peer: omitted.contains(&"peer"),
+        },
+        update: Update::Nothing,
+        optional_target,
+        ..Options::new(session.host.clone())
+    }
+}
+
+/// npm's code for the error, empty where npm has none.
+fn code(error: &ShrinkwrapError) -> String {
+    let of = |error: &dyn Diagnostic| error.code().map(|code| code.to_string());
+    let code = match error {
+        ShrinkwrapError::Manifest(error) => of(error),
+        ShrinkwrapError::Lock(error) => of(error),
+        ShrinkwrapError::Config(error) => of(error),
+        ShrinkwrapError::Registry(error) => of(error),
+        ShrinkwrapError::Resolve(error) => Some(error.code()),
+        ShrinkwrapError::Disk(error) => of(error),
+    };
+    code.unwrap_or_default()
+}
+
+/// The lines from the first that differs, a few of each.
+fn first_difference(want: &[u8], got: &[u8]) -> String {
+    const SHOWN: usize = 8;
+    let (want, got) = (String::from_utf8_lossy(want), String::from_utf8_lossy(got));
+    let (want, got): (Vec<&str>, Vec<&str>) = (
+        want.split('\n').collect(),
+        got.split('\n').collect(),
+    );
+    let same = want.iter().zip(&got).take_while(|(w, g)| w == g).count();
+    let near = want[..same]
+        .iter()
+        .rev()
+        .find(|line| line.contains("\": {") && line.contains("node_modules"));
+    let show = |mark: char, lines: &[&str]| {
+        let lines = lines[same.min(lines.len())..].iter().take(SHOWN);
+        lines
+            .map(|line| format!("  {mark} {line:?}\n"))
+            .collect::<String>()
+    };
+    format!(
+        "  line {} (after {}):\n{}{}",
+        same + 1,
+        near.map_or("the top", |line| line.trim()),
+        show('-', &want),
+        show('+', &got)
+    )
+}
