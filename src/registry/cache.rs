@@ -7,7 +7,8 @@
 
 use std::fs::{self, File};
 use std::hash::Hasher as _;
-use std::ops::Range;
+use std::io::{self, Write as _};
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,14 +44,31 @@ pub(super) struct Shelf {
     registry: String,
 }
 
-/// A cache file, mapped.
+/// A packument in the cache's form: a file, mapped, or what is going to be one.
 pub(super) struct Cached {
-    map: Mmap,
+    map: Bytes,
     texts: Vec<Range<usize>>,
     versions: usize,
     rows: usize,
     order: Range<usize>,
     path: PathBuf,
+}
+
+enum Bytes {
+    Mapped(Mmap),
+    /// Not written yet.
+    Fresh(Vec<u8>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Fresh(bytes) => bytes,
+        }
+    }
 }
 
 impl Shelf {
@@ -72,32 +90,63 @@ impl Shelf {
         // SAFETY: cache files are renamed into place whole and never shortened; the one write into
         // them replaces 16 bytes. Every read of the map is bounds-checked and checksummed.
         let map = unsafe { Mmap::map(&file) }.ok()?;
-        Cached::check(map, path, &self.registry, name)
+        Cached::check(Bytes::Mapped(map), path, &self.registry, name)
     }
 
-    /// Writes what a cached packument needs, by rename. Failures are no matter: it is a cache.
-    pub fn write(&self, packument: &Packument, meta: &Meta) {
-        let Some(bytes) = encode(packument, meta, &self.registry) else {
+    /// The packument in the cache's form, a fraction of the document's size; `None` when the form
+    /// cannot hold it.
+    pub fn compact(&self, packument: &Packument, meta: &Meta) -> Option<Cached> {
+        let bytes = encode(packument, meta, &self.registry)?;
+        let path = self.path(packument.name());
+        Cached::check(Bytes::Fresh(bytes), path, &self.registry, packument.name())
+    }
+
+    /// Writes a fresh packument to its place. Failures are no matter: it is a cache.
+    pub fn write(&self, packument: &Packument) {
+        let Body::Cached(Cached {
+            map: Bytes::Fresh(bytes),
+            path,
+            ..
+        }) = &packument.body
+        else {
             return;
         };
-        let path = self.path(packument.name());
-        let temporary = disk::beside(&path);
-        let write = || fs::write(&temporary, &bytes);
-        let written = write().or_else(|_| {
+        let again = |_| {
             fs::create_dir_all(&self.folder)?;
-            write()
-        });
-        if written
-            .and_then(|()| fs::rename(&temporary, &path))
-            .is_err()
-        {
-            let _ = fs::remove_file(&temporary);
+            put_file(path, bytes)
+        };
+        let _ = put_file(path, bytes).or_else(again);
+    }
+}
+
+/// A new file needs no rename: until it is whole, its length tells it from a record. One that is
+/// there is replaced as a whole, because others may have it mapped.
+fn put_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = |path: &Path| {
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+    };
+    match new(path) {
+        Ok(mut file) => file.write_all(bytes).inspect_err(|_| {
+            let _ = fs::remove_file(path);
+        }),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let temporary = disk::beside(path);
+            let written = new(&temporary)
+                .and_then(|mut file| file.write_all(bytes))
+                .and_then(|()| fs::rename(&temporary, path));
+            written.inspect_err(|_| {
+                let _ = fs::remove_file(&temporary);
+            })
         }
+        Err(error) => Err(error),
     }
 }
 
 impl Cached {
-    fn check(map: Mmap, path: PathBuf, registry: &str, name: &str) -> Option<Self> {
+    fn check(map: Bytes, path: PathBuf, registry: &str, name: &str) -> Option<Self> {
         let head = map.get(..TEXTS)?;
         let number = |at| u32_at(head, at).map(|number| number as usize);
         let head_end = usize::try_from(u64_at(head, 40)?).ok()?;

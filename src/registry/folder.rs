@@ -30,7 +30,7 @@ pub(super) fn packument(folder: &Path, name: &Arc<str>) -> Result<(Packument, u6
             url: shown(&url),
         });
     };
-    let bytes = gunzip(&body, MAX_PACKUMENT).map_err(|error| match error {
+    let bytes = gunzip(&body, MAX_PACKUMENT, Vec::new()).map_err(|error| match error {
         InflateError::TooBig => too_big(&url, MAX_PACKUMENT as u64),
         InflateError::Broken => cut(&url, "its compression is broken"),
     })?;

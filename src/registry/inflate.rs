@@ -15,7 +15,8 @@ pub(super) enum InflateError {
 
 /// Inflates one gzip member. The size in its trailer is a hint that cannot make us reserve more
 /// than the input could ever become.
-pub(super) fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, InflateError> {
+/// `out` is overwritten and given back: a buffer that is used again costs no fresh pages.
+pub(super) fn gunzip(body: &[u8], limit: usize, mut out: Vec<u8>) -> Result<Vec<u8>, InflateError> {
     let Some(trailer) = body.last_chunk::<4>().filter(|_| body.len() >= 18) else {
         return Err(InflateError::Broken);
     };
@@ -26,7 +27,7 @@ pub(super) fn gunzip(body: &[u8], limit: usize) -> Result<Vec<u8>, InflateError>
     }
     let mut size = told.clamp(1, most.max(1));
     loop {
-        let mut out = vec![0; size];
+        out.resize(size, 0);
         match Decompressor::new().gzip_decompress(body, &mut out) {
             Ok(length) => {
                 out.truncate(length);
@@ -56,8 +57,8 @@ mod tests {
     fn a_body_inflates_up_to_the_limit_and_no_further() {
         let plain = vec![7; 100_000];
         let body = gzip(&plain);
-        assert_eq!(gunzip(&body, 100_000), Ok(plain));
-        assert_eq!(gunzip(&body, 99_999), Err(InflateError::TooBig));
+        assert_eq!(gunzip(&body, 100_000, Vec::new()), Ok(plain));
+        assert_eq!(gunzip(&body, 99_999, Vec::new()), Err(InflateError::TooBig));
     }
 
     #[test]
@@ -65,20 +66,23 @@ mod tests {
         let mut body = gzip(&vec![7; 100_000]);
         let end = body.len();
         body[end - 4..].copy_from_slice(&5_u32.to_le_bytes());
-        assert!(gunzip(&body, 1 << 20).is_err());
+        assert!(gunzip(&body, 1 << 20, Vec::new()).is_err());
         body[end - 4..].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert!(gunzip(&body, usize::MAX).is_err());
+        assert!(gunzip(&body, usize::MAX, Vec::new()).is_err());
     }
 
     #[test]
     fn cut_and_corrupt_bodies_are_broken() {
         let mut body = gzip(&[7; 1000]);
         assert_eq!(
-            gunzip(&body[..body.len() - 1], 1 << 20).map_err(|_| ()),
+            gunzip(&body[..body.len() - 1], 1 << 20, Vec::new()).map_err(|_| ()),
             Err(())
         );
         body[12] ^= 0xff;
-        assert_eq!(gunzip(&body, 1 << 20), Err(InflateError::Broken));
-        assert_eq!(gunzip(b"", 1 << 20), Err(InflateError::Broken));
+        assert_eq!(
+            gunzip(&body, 1 << 20, Vec::new()),
+            Err(InflateError::Broken)
+        );
+        assert_eq!(gunzip(b"", 1 << 20, Vec::new()), Err(InflateError::Broken));
     }
 }

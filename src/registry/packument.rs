@@ -100,6 +100,14 @@ impl Packument {
         Self::new(name, tags, Body::Cached(cached), None)
     }
 
+    /// The document's bytes, for another use; empty for a cached packument.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        match self.body {
+            Body::Json(json) => json.bytes,
+            Body::Cached(_) => Vec::new(),
+        }
+    }
+
     fn new(name: &Arc<str>, tags: Tags, body: Body, restricted: Option<Restricted>) -> Self {
         Self {
             name: name.clone(),

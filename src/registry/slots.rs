@@ -1,5 +1,6 @@
 //! One slot for each name: who fills it, who waits, and what is prefetched from it.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -52,8 +53,8 @@ pub(super) struct Slot {
     pending: Mutex<Vec<Box<str>>>,
     /// What the cache has, while the network is asked whether it still holds.
     stale: Mutex<Option<Cached>>,
-    /// What to write to the disk cache with the packument.
-    meta: Mutex<Option<(Arc<Origin>, Meta)>>,
+    /// Whose cache the packument is to be written to, when it is new.
+    fresh: Mutex<Option<Arc<Origin>>>,
 }
 
 /// Where a name's packument comes from.
@@ -79,6 +80,11 @@ pub(super) enum Job {
     Want(Box<str>, Box<str>),
     Body(Arc<Slot>, Arc<Origin>, u32, Result<Response, RegistryError>),
     End,
+}
+
+thread_local! {
+    /// The last document's bytes, to inflate the next one into.
+    static RECYCLED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Asking the system is dear (it reads control groups), so once.
@@ -277,7 +283,7 @@ impl Shared {
         }
         let bytes = response.body.len() as u64;
         if response.gzip {
-            match gunzip(&response.body, MAX_PACKUMENT) {
+            match gunzip(&response.body, MAX_PACKUMENT, RECYCLED.take()) {
                 Ok(body) => response.body = body,
                 Err(InflateError::TooBig) => {
                     return self.fill(slot, Err(too_big(&url, MAX_PACKUMENT as u64)), bytes);
@@ -291,13 +297,19 @@ impl Shared {
                 }
             }
         }
-        let packument = parse(&slot.name, response.body, &url);
-        if packument.is_ok() && response.may_store {
-            let meta = Meta {
-                etag: response.etag,
-                max_age: response.max_age,
-            };
-            *lock(&slot.meta) = Some((origin.clone(), meta));
+        let mut packument = parse(&slot.name, response.body, &url);
+        let meta = Meta {
+            etag: response.etag,
+            max_age: response.max_age,
+        };
+        if let (Origin::Http { shelf, .. }, Ok(document)) = (&**origin, &mut packument)
+            && response.may_store
+            && let Some(compact) = shelf.compact(document, &meta)
+        {
+            let compact = Packument::from_cache(&slot.name, compact);
+            let document = std::mem::replace(document, compact);
+            RECYCLED.set(document.into_bytes());
+            *lock(&slot.fresh) = Some(origin.clone());
         }
         self.fill(slot, packument, bytes);
     }
@@ -406,7 +418,7 @@ impl Shared {
         let slots: Vec<Arc<Slot>> = lock(&self.slots).values().cloned().collect();
         let new: Vec<_> = slots
             .into_iter()
-            .filter(|slot| lock(&slot.meta).is_some())
+            .filter(|slot| lock(&slot.fresh).is_some())
             .collect();
         if new.is_empty() {
             return;
@@ -429,11 +441,11 @@ impl Shared {
     }
 
     fn write(slot: &Slot) {
-        let Some((origin, meta)) = lock(&slot.meta).take() else {
+        let Some(origin) = lock(&slot.fresh).take() else {
             return;
         };
         if let (Origin::Http { shelf, .. }, Some(Ok(packument))) = (&*origin, slot.answer.get()) {
-            shelf.write(packument, &meta);
+            shelf.write(packument);
         }
     }
 
@@ -520,7 +532,7 @@ impl Slot {
             answer: OnceLock::new(),
             pending: Mutex::default(),
             stale: Mutex::default(),
-            meta: Mutex::default(),
+            fresh: Mutex::default(),
         }
     }
 
