@@ -20,6 +20,7 @@ use super::sets::NodeSet;
 use super::specs::SpecId;
 use super::tree::Tree;
 use super::{Fetched, Options, Source, Update, explain, frozen, load, platforms};
+use crate::integrity::Integrity;
 use crate::collate;
 use crate::manifest::Manifest;
 use crate::report::{Event, Reporter};
@@ -154,7 +155,16 @@ impl<'a> Builder<'a> {
             ) else {
                 continue;
             };
+            let locked_hash = self.tree.node(id).integrity.clone();
             match self.source.manifest(&name, &spec) {
+                Ok(fetched) if contradict(locked_hash.as_deref(), fetched.integrity.as_deref()) => {
+                    self.warnings.push((
+                        "old lockfile",
+                        format!(
+                            "{name}@{text} is another package now than the lock promises: its metadata is left out"
+                        ),
+                    ));
+                }
                 Ok(fetched) => {
                     let package = self.package(&fetched.manifest)?;
                     self.tree.set_package(id, &package);
@@ -565,5 +575,14 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(left_out)
+    }
+}
+
+/// Do two integrities speak of different bytes?
+fn contradict(locked: Option<&str>, fetched: Option<&str>) -> bool {
+    let parse = |text: Option<&str>| Integrity::parse(text?);
+    match (parse(locked), parse(fetched)) {
+        (Some(locked), Some(fetched)) => locked.contradicts(&fetched),
+        _ => false,
     }
 }
