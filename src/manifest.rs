@@ -269,7 +269,12 @@ impl Manifest {
             ends.chain([file.len()]).map(|end| &file[..end])
         });
         let bins: Map<String, Value> = with_folders
-            .map(|path| (basename(path).to_owned(), format!("{directory}/{path}").into()))
+            .map(|path| {
+                (
+                    basename(path).to_owned(),
+                    format!("{directory}/{path}").into(),
+                )
+            })
             .collect();
         if !bins.is_empty() {
             self.fields.insert("bin".to_owned(), bins.into());

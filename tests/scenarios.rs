@@ -37,7 +37,9 @@ fn every_scenario_gives_npms_lock() {
                 .collect::<Vec<_>>()
         };
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let parts = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+        let parts = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap());
         parts.collect()
     });
     assert!(
@@ -83,7 +85,9 @@ fn difference(path: &Path, scenario: &Scenario) -> Option<String> {
         (Answer::Lock(want), Ok(got)) if want == got => want,
         (Answer::Lock(want), Ok(got)) => return Some(first_difference(&want, &got)),
         (Answer::Lock(_), Err((code, message))) => {
-            return Some(format!("  npm gives a lock, we fail with {code}: {message}"));
+            return Some(format!(
+                "  npm gives a lock, we fail with {code}: {message}"
+            ));
         }
         (Answer::Error(want), Ok(_)) => {
             return Some(format!("  npm fails with `{want}`, we give a lock"));
@@ -250,10 +254,8 @@ fn code(error: &ShrinkwrapError) -> String {
 fn first_difference(want: &[u8], got: &[u8]) -> String {
     const SHOWN: usize = 8;
     let (want, got) = (String::from_utf8_lossy(want), String::from_utf8_lossy(got));
-    let (want, got): (Vec<&str>, Vec<&str>) = (
-        want.split('\n').collect(),
-        got.split('\n').collect(),
-    );
+    let (want, got): (Vec<&str>, Vec<&str>) =
+        (want.split('\n').collect(), got.split('\n').collect());
     let same = want.iter().zip(&got).take_while(|(w, g)| w == g).count();
     let near = want[..same]
         .iter()

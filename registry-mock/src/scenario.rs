@@ -89,7 +89,10 @@ pub fn find(folder: &Path) -> Result<Vec<PathBuf>, MockError> {
         let path = entry.map_err(MockError::at("read", folder))?.path();
         if path.is_dir() {
             found.extend(find(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             found.push(path);
         }
     }

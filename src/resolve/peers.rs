@@ -179,7 +179,10 @@ impl Builder<'_> {
         let folder = || self.tree.node(from).path.to_string();
         let mut spec = self.tree.specs.parsed(id, folder);
         // npm fetches a tarball ahead, and then from where its path really starts.
-        if spec.as_ref().is_ok_and(|spec| matches!(spec.kind, SpecKind::File { .. })) {
+        if spec
+            .as_ref()
+            .is_ok_and(|spec| matches!(spec.kind, SpecKind::File { .. }))
+        {
             let base = || self.tree.base_of(from, self.tree.edge(edge));
             spec = self.tree.specs.parsed(id, base);
         }
