@@ -138,6 +138,16 @@ impl Integrity {
             .any(|hash| hash.algorithm == algorithm && hash.digest == digest)
     }
 
+    /// Do both have hashes of one algorithm, and none of them in common?
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let shared = |hash: &&Hash| other.hashes.iter().any(|o| o.algorithm == hash.algorithm);
+        let strongest = self.hashes.iter().filter(shared).map(|hash| hash.algorithm);
+        strongest.max().is_some_and(|algorithm| {
+            let mut same = self.hashes.iter().filter(|h| h.algorithm == algorithm);
+            !same.any(|hash| other.accepts(algorithm, &hash.digest))
+        })
+    }
+
     /// The first sha512 as lower-case hex: the store's key for the bytes.
     pub fn sha512_hex(&self) -> Option<String> {
         self.hashes

@@ -100,14 +100,15 @@ fn run(
     let path = project.join(name.unwrap_or(lock::FILE_NAMES[0]));
     let document = file.document.unwrap_or_default();
     let text = text(session, request, former.as_ref(), &ideal.tree, &document);
+    let lock = lock::parse(text.into_bytes(), &shown_name(&path))?;
     let there = disk::read_if_there(&path)?;
-    let changed = there.as_deref() != Some(text.as_bytes());
+    let changed = there.as_deref() != Some(&lock.bytes);
     if changed && request.writing == Writing::Write {
-        disk::write_atomically(&path, text.as_bytes())?;
+        disk::write_atomically(&path, &lock.bytes)?;
     }
     registry.finish();
     Ok(ShrinkwrapOutcome {
-        lock: lock::parse(text.into_bytes(), &shown_name(&path))?,
+        lock,
         former,
         path,
         changed,
@@ -152,9 +153,17 @@ fn text(
         .filter(|version| *version >= 2);
     let lockfile_version = request.lockfile_version.or(kept).unwrap_or(3);
     let registry_resolved = !on("omit-lockfile-registry-resolved", false);
+    // npm leaves the top of a version that it does not know alone.
+    let foreign = former.filter(|_| lockfile_version > 3);
     let top = Top {
-        name: Some(root.name().unwrap_or(&folder).to_owned()),
-        version: root.version().map(str::to_owned),
+        name: foreign.map_or_else(
+            || Some(root.name().unwrap_or(&folder).to_owned()),
+            |former| former.name.clone(),
+        ),
+        version: foreign.map_or_else(
+            || root.version().map(str::to_owned),
+            |former| former.root_version.clone(),
+        ),
         lockfile_version,
         extra: former.map(|lock| lock.extra.clone()).unwrap_or_default(),
         legacy: (lockfile_version <= 2)

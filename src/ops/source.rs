@@ -74,8 +74,11 @@ impl Sources<'_> {
             .map_err(LoadFailure::new)?;
         let manifest = packument.manifest(index);
         let dist = |field: &str| manifest.object("dist")?.get(field)?.as_str();
-        let integrity = dist("integrity").and_then(Integrity::parse);
-        let integrity = integrity.or_else(|| Integrity::from_shasum(dist("shasum")?));
+        // An integrity that cannot be read is no reason to believe the weaker hash beside it.
+        let integrity = match dist("integrity").filter(|text| !text.is_empty()) {
+            Some(integrity) => Integrity::parse(integrity),
+            None => dist("shasum").and_then(Integrity::from_shasum),
+        };
         Ok(Fetched {
             resolved: dist("tarball").map(Into::into),
             integrity: integrity.map(|integrity| integrity.to_string().into()),

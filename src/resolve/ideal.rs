@@ -21,8 +21,10 @@ use super::specs::SpecId;
 use super::tree::Tree;
 use super::{Fetched, Options, Source, Update, explain, frozen, load, platforms};
 use crate::collate;
+use crate::integrity::Integrity;
 use crate::manifest::Manifest;
 use crate::report::{Event, Reporter};
+use crate::spec::Spec;
 
 /// The tree as it should be.
 #[derive(Debug)]
@@ -147,17 +149,29 @@ impl<'a> Builder<'a> {
                 .real_name(&node.location)
                 .map(|real| format!("npm:{real}@{text}"));
             let text = alias.unwrap_or(text);
-            let Ok(spec) = crate::spec::Spec::parse(
+            let Ok(spec) = Spec::parse(
                 &name,
                 &text,
                 self.tree.real_path(self.tree.root).as_ref().as_ref(),
             ) else {
                 continue;
             };
+            let locked_hash = self.tree.node(id).integrity.clone();
             match self.source.manifest(&name, &spec) {
+                Ok(fetched) if contradict(locked_hash.as_deref(), fetched.integrity.as_deref()) => {
+                    self.warnings.push((
+                        "old lockfile",
+                        format!(
+                            "{name}@{text} is another package now than the lock promises: its metadata is left out"
+                        ),
+                    ));
+                }
                 Ok(fetched) => {
-                    let package = self.package(&fetched.manifest)?;
+                    let package = self.package(&abbreviated(&fetched.manifest, &spec))?;
                     self.tree.set_package(id, &package);
+                    if locked_hash.is_none() {
+                        self.tree.node_mut(id).integrity = fetched.integrity;
+                    }
                 }
                 Err(failure) => self.warnings.push((
                     "old lockfile",
@@ -190,7 +204,7 @@ impl<'a> Builder<'a> {
             for field in ["dependencies", "devDependencies", "optionalDependencies"] {
                 for (name, spec) in manifest.manifest.entries(field) {
                     let text = spec.as_str().unwrap_or_default();
-                    if let Ok(spec) = crate::spec::Spec::parse(&name, text, Path::new("/")) {
+                    if let Ok(spec) = Spec::parse(&name, text, Path::new("/")) {
                         self.source.prefetch(&name, &spec);
                     }
                 }
@@ -203,7 +217,7 @@ impl<'a> Builder<'a> {
             return;
         };
         let name = self.tree.edge_name(edge);
-        if let Ok(spec) = crate::spec::Spec::parse(name, &text, Path::new("/")) {
+        if let Ok(spec) = Spec::parse(name, &text, Path::new("/")) {
             self.source.prefetch(name, &spec);
         }
     }
@@ -565,5 +579,56 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(left_out)
+    }
+}
+
+/// What a registry's abbreviated document keeps of a version. For old locks npm asks for that one.
+const ABBREVIATED: [&str; 20] = [
+    "name",
+    "version",
+    "deprecated",
+    "dependencies",
+    "optionalDependencies",
+    "devDependencies",
+    "bundleDependencies",
+    "bundledDependencies",
+    "peerDependencies",
+    "peerDependenciesMeta",
+    "acceptDependencies",
+    "bin",
+    "directories",
+    "dist",
+    "engines",
+    "funding",
+    "cpu",
+    "os",
+    "_hasShrinkwrap",
+    "hasInstallScript",
+];
+
+/// The manifest as the registry's abbreviated document has it; others are whole.
+fn abbreviated(manifest: &Arc<Manifest>, spec: &Spec) -> Arc<Manifest> {
+    if !spec.is_registry() {
+        return manifest.clone();
+    }
+    let mut manifest = Manifest::clone(manifest);
+    let had_scripts = manifest.has_install_script();
+    manifest
+        .fields
+        .retain(|field, _| ABBREVIATED.contains(&field.as_str()));
+    if had_scripts {
+        manifest
+            .fields
+            .insert("hasInstallScript".to_owned(), true.into());
+    }
+    Arc::new(manifest)
+}
+
+/// Do two integrities speak of different bytes?
+fn contradict(locked: Option<&str>, fetched: Option<&str>) -> bool {
+    let parse = |text: Option<&str>| Integrity::parse(text?);
+    match (parse(locked), parse(fetched)) {
+        (Some(locked), Some(fetched)) => locked.contradicts(&fetched),
+        _ => false,
     }
 }

@@ -14,7 +14,8 @@ use super::node::{EdgeId, NodeId};
 use super::package::{Kind, Package};
 use super::paths;
 use crate::manifest::{self, Manifest};
-use crate::spec::{Spec, SpecKind};
+use crate::name::PackageName;
+use crate::spec::{Spec, SpecError, SpecKind};
 
 /// Nodes that the one being placed cannot do without.
 pub type Required = FxHashSet<NodeId>;
@@ -185,6 +186,8 @@ impl Builder<'_> {
             let base = || self.tree.base_of(from, self.tree.edge(edge));
             spec = self.tree.specs.parsed(id, base);
         }
+        let named = PackageName::parse(self.tree.names.text(name));
+        let spec = named.map_err(SpecError::from).and(spec);
         let spec = spec.map_err(|error| ResolveError::Spec {
             error,
             dependency: self.tree.names.text(name).to_string(),

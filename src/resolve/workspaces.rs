@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::paths;
 use crate::collate;
 use crate::manifest::{self, Manifest, ManifestError};
+use crate::name::{NameError, PackageName};
 
 /// A workspace: its package's name, or its folder's, and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub enum WorkspaceError {
     Duplicate {
         duplicates: Vec<(String, Vec<String>)>,
     },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Name(#[from] NameError),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Manifest(#[from] ManifestError),
@@ -79,6 +83,7 @@ pub fn workspaces(project: &Path, manifest: &Manifest) -> Result<Vec<Workspace>,
         let path = paths::join(&project.to_string_lossy(), &folder);
         let name = file.manifest.name().map(str::to_owned);
         let name = name.unwrap_or_else(|| paths::name_from_folder(&path));
+        PackageName::parse(&name)?;
         let known = by_name.entry(name).or_default();
         if !known.contains(&path) {
             known.push(path);
