@@ -176,9 +176,6 @@ impl Answer {
     }
 }
 
-/// What happens to a tree behind heatseal's back.
-type Damage = fn(&Project);
-
 /// Lines as a set, written below one another.
 fn lines(text: &str) -> BTreeSet<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
