@@ -264,8 +264,10 @@ fn first_difference(want: &[u8], got: &[u8]) -> String {
     let show = |mark: char, lines: &[&str]| {
         let lines = lines[same.min(lines.len())..].iter().take(SHOWN);
         lines
-            .map(|line| format!("  {mark} {line:?}\n"))
-            .collect::<String>()
+            .map(|line| format!("  {mark} {line:?}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+            + "\n"
     };
     format!(
         "  line {} (after {}):\n{}{}",

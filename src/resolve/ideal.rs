@@ -565,10 +565,9 @@ impl<'a> Builder<'a> {
                 continue;
             };
             if !node.flags.optional {
-                return Err(ResolveError::Load {
-                    failure,
-                    chain: explain::chain(&self.tree, id),
-                });
+                let mut chain = explain::chain(&self.tree, id);
+                chain.pop(); // the package itself, which the failure names
+                return Err(ResolveError::Load { failure, chain });
             }
             if node.root == self.tree.root {
                 let name = self.tree.name_text(id).to_owned();
