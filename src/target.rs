@@ -80,7 +80,8 @@ impl Target {
         }
     }
 
-    fn value(&self, field: PlatformField) -> Option<&str> {
+    /// The target's own value of a field, in node's words.
+    pub fn value(&self, field: PlatformField) -> Option<&str> {
         match field {
             PlatformField::Os => Some(&self.os),
             PlatformField::Cpu => Some(&self.cpu),

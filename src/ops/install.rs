@@ -187,7 +187,9 @@ fn locked_tree(
             differences,
         });
     }
-    for (code, message) in resolve::check_platforms(&mut tree, options)? {
+    let mut warnings = resolve::check_dev_engines(manifest, options)?;
+    warnings.extend(resolve::check_platforms(&mut tree, options)?);
+    for (code, message) in warnings {
         session.reporter.emit(Event::Warning { code, message });
     }
     Ok(tree)

@@ -83,6 +83,8 @@ pub enum ResolveError {
     Workspaces(#[from] WorkspaceError),
     #[error("{0}")]
     Platform(Box<Unsupported>),
+    #[error("{message}")]
+    DevEngines { code: &'static str, message: String },
     #[error("no stable tree: packages keep displacing each other ({packages})")]
     Endless { packages: String },
     #[error(
@@ -170,6 +172,7 @@ impl ResolveError {
             Self::Override(error) => of(error).unwrap_or_default(),
             Self::Workspaces(error) => of(error).unwrap_or_default(),
             Self::Platform(unsupported) => unsupported.code.to_owned(),
+            Self::DevEngines { code, .. } => (*code).to_owned(),
             Self::MissingTarget { .. } => "EMISSINGTARGET".to_owned(),
             Self::LocationOutside { .. } => "EINVALIDLOCATION".to_owned(),
         }
@@ -199,6 +202,9 @@ impl ResolveError {
             Self::Workspaces(error) => one(of(error)),
             Self::Platform(_) => vec![
                 "make it an optional dependency, or run with --force to lock it all the same".to_owned(),
+            ],
+            Self::DevEngines { .. } => vec![
+                "work with what `devEngines` in package.json names, or pass --force".to_owned(),
             ],
             Self::Endless { .. } => vec![
                 "npm never ends on such a tree: pin one of the packages with `overrides`, or use --legacy-peer-deps".to_owned(),

@@ -19,7 +19,7 @@ use super::place::{Placements, Policy};
 use super::sets::NodeSet;
 use super::specs::SpecId;
 use super::tree::Tree;
-use super::{Fetched, Options, Source, Update, explain, frozen, load, platforms};
+use super::{Fetched, Options, Source, Update, dev_engines, explain, frozen, load, platforms};
 use crate::collate;
 use crate::integrity::Integrity;
 use crate::manifest::Manifest;
@@ -48,6 +48,7 @@ pub fn ideal_tree(
     options: &Options,
     reporter: &dyn Reporter,
 ) -> Result<Ideal, ResolveError> {
+    let warnings = dev_engines::check(manifest, options)?;
     let locked = locked.filter(|_| options.update != Update::Everything);
     let mut tree = load::root(project, manifest, options.rules)?;
     if let Some(locked) = locked {
@@ -56,6 +57,7 @@ pub fn ideal_tree(
         load::workspace_targets(&mut tree)?;
     }
     let mut builder = Builder::new(tree, source, options, reporter, locked.is_some());
+    builder.warnings = warnings;
     builder.mutating = options.update != Update::Nothing;
     if let Some(locked) = locked.filter(|locked| locked.version < 2) {
         builder.inflate(locked)?;

@@ -12,6 +12,7 @@
 
 mod bundle;
 mod check;
+mod dev_engines;
 mod edges;
 mod error;
 mod explain;
@@ -34,6 +35,7 @@ mod workspaces;
 
 use std::sync::Arc;
 
+pub use dev_engines::check as check_dev_engines;
 pub use error::{LoadFailure, PeerConflict, ResolveError, Unsupported};
 pub use frozen::disagreements;
 pub use ideal::{Ideal, ideal_tree};
