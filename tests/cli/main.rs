@@ -2,6 +2,7 @@
 
 mod context;
 mod diff;
+mod git;
 mod help;
 mod install;
 mod interrupt;
