@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::npm_flags::NpmFlags;
+use crate::target::Target;
 
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
@@ -130,6 +131,7 @@ pub struct Shrinkwrap {
   heatseal install                       lock if need be, then install
   heatseal install --frozen              install exactly what the lock says, or fail
   heatseal install --omit=dev            without development dependencies
+  heatseal install --allow-scripts a,b   let these run their install scripts
   heatseal install --ignore-scripts      run no lifecycle scripts
   heatseal install --offline             from the store alone"
 )]
@@ -154,7 +156,8 @@ pub struct Install {
     after_help = "Examples:
   heatseal ci
   heatseal ci --omit=dev                 for production
-  heatseal ci --offline                  from the store alone"
+  heatseal ci --offline                  from the store alone
+  heatseal ci --target linux-x64-musl    the tree for another platform"
 )]
 pub struct Ci {
     #[command(flatten)]
@@ -171,9 +174,16 @@ pub struct Installing {
     /// How files get from the store into `node_modules`
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Linking::Auto)]
     pub link_mode: Linking,
-    /// Packages that may run install scripts, besides those that package.json allows
+    /// Whose install scripts run: those of allowed packages, or all as with npm 11
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Whose::Allowed)]
+    pub scripts: Whose,
+    /// Packages that may run install scripts, besides those that package.json allows: NAME,
+    /// NAME@VERSION
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow_scripts: Vec<String>,
+    /// Platform that the tree is for, such as linux-x64-musl or darwin-arm64 [default: this machine]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub target: Option<Target>,
     /// Accept lock entries without a hash (they are not proven)
     #[arg(long)]
     pub allow_missing_integrity: bool,
@@ -184,6 +194,15 @@ pub struct Installing {
     pub runtime: Runtime,
     #[command(flatten)]
     pub npm: NpmFlags,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Whose {
+    /// Packages that package.json or --allow-scripts allows; who needs a script and is not allowed
+    /// is an error
+    Allowed,
+    /// All but those that package.json denies, as npm 11 does it
+    Npm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -295,6 +314,14 @@ fn version(typed: &str) -> Result<semver::Version, String> {
     let digits = typed.strip_prefix('v').unwrap_or(typed);
     semver::Version::parse(digits)
         .map_err(|_| "a version has three numbers, such as 22.11.0".to_owned())
+}
+
+fn target(typed: &str) -> Result<Target, String> {
+    let parsed = typed.parse::<Target>();
+    parsed.map_err(|error| {
+        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
+        format!("{}; {example}", error.reason)
+    })
 }
 
 fn file_name(typed: &str) -> Result<String, String> {

@@ -12,7 +12,7 @@ use crate::link::LinkError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, SessionError, ShrinkwrapError};
+use crate::ops::{InstallError, Refused, SessionError, ShrinkwrapError};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 
@@ -336,6 +336,7 @@ impl From<InstallError> for Failure {
                     "run `heatseal shrinkwrap` to bring the lock in line, review it and commit it",
                 )
             },
+            InstallError::Scripts(refused) => scripts_refused(&refused, message),
             InstallError::MissingIntegrity { .. } => Self {
                 code: "EINTEGRITY".to_owned(),
                 exit: exit::INTEGRITY,
@@ -345,6 +346,42 @@ impl From<InstallError> for Failure {
                 )
             },
         }
+    }
+}
+
+/// Who needs a script, the line to add, and the other ways out.
+fn scripts_refused(refused: &Refused, message: String) -> Failure {
+    let packages = refused.packages.iter();
+    let details = packages
+        .map(|needs| format!("{}  {}", needs.package, needs.script))
+        .collect();
+    let (message, hints) = match &refused.foreign {
+        Some((host, target)) => (
+            format!("{message}: this machine is {host}, and the tree is for {target}"),
+            vec![
+                "install on such a machine, or use --ignore-scripts to do without them".to_owned(),
+            ],
+        ),
+        None => {
+            let place = if refused.has_rules {
+                "heatseal.allowScripts in package.json"
+            } else {
+                "package.json"
+            };
+            let hints = [
+                format!("to allow them, add this to {place}: {}", refused.line()),
+                "write false instead of true to install a package without running its script, or use --ignore-scripts or --scripts npm for this once".to_owned(),
+            ];
+            (message, hints.into())
+        }
+    };
+    Failure {
+        code: "EALLOWSCRIPTS".to_owned(),
+        message,
+        details,
+        hints,
+        exit: exit::POLICY,
+        ..Failure::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap};
+use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap, Whose};
 use super::errors::Failure;
 use super::node;
 use super::npm_flags::NpmFlags;
@@ -12,7 +12,7 @@ use super::render::Renderer;
 use crate::link::LinkMode;
 use crate::manifest;
 use crate::npmrc::Config;
-use crate::ops::{InstallRequest, Session, SessionError, ShrinkwrapRequest, Writing};
+use crate::ops::{InstallRequest, Scripts, Session, SessionError, ShrinkwrapRequest, Writing};
 use crate::resolve::{Omit, Options, Rules, Strategy, Update, workspaces};
 use crate::target::{Libc, LibcFamily, Target};
 
@@ -231,7 +231,12 @@ pub fn install_request(
     Ok(InstallRequest {
         frozen,
         omit: omit(config),
-        ignore_scripts: config.flag("ignore-scripts").unwrap_or(false),
+        scripts: match args.scripts {
+            _ if config.flag("ignore-scripts").unwrap_or(false) => Scripts::Ignored,
+            Whose::Npm => Scripts::AsNpm,
+            Whose::Allowed => Scripts::Allowed,
+        },
+        target: args.target.clone().map(with_libc),
         allow_scripts: args.allow_scripts.clone(),
         allow_missing_integrity: args.allow_missing_integrity,
         bin_links: config.flag("bin-links").unwrap_or(true),
@@ -244,6 +249,18 @@ pub fn install_request(
         },
         options: options(session, Update::Nothing, !frozen)?,
     })
+}
+
+/// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
+fn with_libc(target: Target) -> Target {
+    let glibc = Libc {
+        family: LibcFamily::Glibc,
+        version: None,
+    };
+    Target {
+        libc: target.libc.or((target.os == "linux").then_some(glibc)),
+        ..target
+    }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub struct WantedPackage {
     pub url: Option<String>,
     pub integrity: Option<Integrity>,
     pub optional: bool,
-    /// Its scripts may run: it is copied, never linked.
+    /// Install scripts that its tarball holds may run: if there are any, it is copied, never linked.
     pub runs_scripts: bool,
     /// Comes inside the tarball of the package around it.
     pub bundled: bool,

@@ -1,10 +1,9 @@
 //! `install`: `node_modules` as the lock says, complete and proven, or not at all.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::download::Download;
+use super::lifecycle::{Lifecycle, Needs, Refused, Scripts};
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::wanted::{self, Choice, Selection};
@@ -16,8 +15,9 @@ use crate::npmrc::ConfigError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
-use crate::scripts::{self, Environment, Policy, Rules, ScriptError, Setup};
+use crate::scripts::ScriptError;
 use crate::store::{Store, StoreError};
+use crate::target::Target;
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
@@ -25,15 +25,35 @@ pub struct InstallRequest {
     /// The lock is law: it is held against the manifest and never written.
     pub frozen: bool,
     pub omit: Omit,
-    pub ignore_scripts: bool,
-    /// Only these packages run install scripts; empty: those that package.json does not deny.
+    pub scripts: Scripts,
+    /// These packages may run install scripts besides those that package.json allows.
     pub allow_scripts: Vec<String>,
+    /// The platform that the tree is for; `None`: this machine, as npm's settings have it.
+    pub target: Option<Target>,
     pub allow_missing_integrity: bool,
     pub bin_links: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
     /// Resolution settings: which edges count, which platform is meant.
     pub options: Options,
+}
+
+impl InstallRequest {
+    /// With the target in the place of this machine: it decides what runs, not what is locked.
+    fn aimed(&self) -> Self {
+        let mut aimed = self.clone();
+        if let Some(target) = &self.target {
+            let options = &mut aimed.options;
+            let host = options.host.clone();
+            options.host = Target {
+                node: target.node.clone().or(host.node),
+                npm: host.npm,
+                ..target.clone()
+            };
+            options.optional_target = options.host.clone();
+        }
+        aimed
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +84,8 @@ pub enum InstallError {
         lock: String,
         differences: Vec<String>,
     },
+    #[error("{} may not run the install scripts that they need", counted(&.0.packages))]
+    Scripts(Box<Refused>),
     #[error("{lock} has no integrity for {}", packages.join(", "))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -82,6 +104,13 @@ pub enum InstallError {
     Disk(#[from] DiskError),
     #[error(transparent)]
     Shrinkwrap(#[from] ShrinkwrapError),
+}
+
+fn counted(packages: &[Needs]) -> String {
+    match packages {
+        [one] => format!("`{}`", one.package),
+        many => format!("{} packages", many.len()),
+    }
 }
 
 /// Installs the project's dependencies.
@@ -109,7 +138,8 @@ pub fn install(
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
     }
-    shrinkwrap::on_a_deep_stack(|| from_lock(session, request))
+    let request = request.aimed();
+    shrinkwrap::on_a_deep_stack(|| from_lock(session, &request))
 }
 
 fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutcome, InstallError> {
@@ -122,6 +152,11 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     };
     let manifest = Arc::new(file.manifest);
     let store = Store::open(&session.store, session.umask())?;
+    let lifecycle = Lifecycle {
+        session,
+        request,
+        manifest: &manifest,
+    };
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run
         && let Some(packages) = state::current(project, &digest, &store)
@@ -129,7 +164,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         return Ok(InstallOutcome {
             packages,
             current: true,
-            scripts_run: own_scripts(session, request, &manifest)?,
+            scripts_run: lifecycle.run_own()?,
             ..InstallOutcome::default()
         });
     }
@@ -163,7 +198,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     }
     let run = Run {
         choice,
-        manifest: &manifest,
+        lifecycle,
         store: &store,
         digest: (!frozen_would_refuse).then_some(&*digest),
     };
@@ -195,40 +230,6 @@ fn locked_tree(
     Ok(tree)
 }
 
-/// Runs the scripts of the project itself: on every install, even when nothing has to be put in
-/// place. Returns how many ran.
-fn own_scripts(
-    session: &Session,
-    request: &InstallRequest,
-    manifest: &Arc<Manifest>,
-) -> Result<usize, InstallError> {
-    if !has_own_scripts(manifest, &session.project, request) {
-        return Ok(0);
-    }
-    let environment = environment(session, request)?;
-    let events: Vec<&str> = own_events().collect();
-    Ok(scripts::run_root(
-        &session.project,
-        manifest,
-        &events,
-        &environment,
-        &*session.reporter,
-    )?)
-}
-
-fn has_own_scripts(manifest: &Manifest, project: &Path, request: &InstallRequest) -> bool {
-    let listed = manifest
-        .object("scripts")
-        .is_some_and(|scripts| own_events().any(|event| scripts.contains_key(event)));
-    !request.ignore_scripts && (listed || project.join("binding.gyp").is_file())
-}
-
-fn own_events() -> impl Iterator<Item = &'static str> {
-    scripts::DEPENDENCIES
-        .into_iter()
-        .chain(scripts::AFTER_INSTALL)
-}
-
 /// Everything that decides what the tree holds, as one text.
 fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &Manifest) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -237,13 +238,13 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {}",
         request.omit,
         options.rules,
         options.optional_target,
         session.host,
         request.allow_missing_integrity,
-        request.ignore_scripts,
+        request.scripts,
         request.bin_links,
         request.allow_scripts,
         session.config.list("allow-scripts"),
@@ -257,7 +258,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
 /// One installation, decided and checked.
 struct Run<'a> {
     choice: Choice<'a>,
-    manifest: &'a Arc<Manifest>,
+    lifecycle: Lifecycle<'a>,
     store: &'a Store,
     /// What the tree is remembered by; `None` where a frozen install has yet to judge the lock.
     digest: Option<&'a str>,
@@ -288,13 +289,16 @@ impl Run<'_> {
             mode: request.link_mode,
             reporter: &*session.reporter,
         };
-        let swapped = link::stage(&session.project, wanted, means)?.swap()?;
+        let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();
-        let ran = match self.run_scripts(selection) {
+        let plan = self.lifecycle.plan(&staged, &selection.candidates);
+        let plan = plan.map_err(InstallError::Scripts)?;
+        let swapped = staged.swap()?;
+        let ran = match self.lifecycle.run(&plan) {
             Ok(ran) => ran,
             Err(error) => {
                 swapped.roll_back()?;
-                return Err(error);
+                return Err(error.into());
             }
         };
         if !ran.failed_optional.is_empty() {
@@ -312,63 +316,8 @@ impl Run<'_> {
         }
         outcome.deprecated = wanted::deprecated(tree, wanted);
         let cleanup = swapped.commit()?;
-        outcome.scripts_run +=
-            own_scripts(self.choice.session, self.choice.request, self.manifest)?;
+        outcome.scripts_run += self.lifecycle.run_own()?;
         cleanup.wait();
         Ok(outcome)
     }
-
-    fn run_scripts(&self, selection: &Selection) -> Result<scripts::Ran, InstallError> {
-        let session = self.choice.session;
-        let plan = scripts::plan(&selection.candidates, &self.policy(), &session.project);
-        if plan.is_empty() {
-            return Ok(scripts::Ran::default());
-        }
-        let environment = environment(session, self.choice.request)?;
-        Ok(scripts::run_dependencies(
-            &plan,
-            &environment,
-            &*session.reporter,
-        )?)
-    }
-
-    fn policy(&self) -> Policy {
-        let Choice {
-            session, request, ..
-        } = self.choice;
-        let project = &session.project;
-        if request.ignore_scripts {
-            return Policy::Nobody;
-        }
-        let allowed = &request.allow_scripts;
-        if !allowed.is_empty() {
-            return Policy::Only(Rules::from_list(
-                allowed.iter().map(String::as_str),
-                project,
-            ));
-        }
-        let listed = session.config.list("allow-scripts");
-        Policy::AllBut(Rules::of_project(self.manifest, &listed, project))
-    }
-}
-
-/// What scripts see of this run.
-fn environment(session: &Session, request: &InstallRequest) -> Result<Environment, InstallError> {
-    let config = &session.config;
-    let command = if request.frozen { "ci" } else { "install" };
-    let setup = Setup {
-        project: session.project.clone(),
-        started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
-        command: command.to_owned(),
-        inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
-        configured: config.entries(),
-        node_version: session.host.node.as_ref().map(ToString::to_string),
-        os: session.host.os.clone(),
-        cpu: session.host.cpu.clone(),
-        omits_dev: request.omit.dev,
-        color: false,
-        foreground: config.flag("foreground-scripts").unwrap_or(false),
-        keep_stdout: false,
-    };
-    Ok(Environment::new(&setup)?)
 }

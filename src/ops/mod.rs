@@ -3,11 +3,13 @@
 mod download;
 mod git;
 mod install;
+mod lifecycle;
 mod session;
 mod shrinkwrap;
 mod source;
 mod wanted;
 
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
+pub use lifecycle::{Needs, Refused, Scripts};
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};

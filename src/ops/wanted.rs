@@ -5,6 +5,7 @@ use std::path::Path;
 use rustc_hash::FxHashSet;
 
 use super::install::InstallRequest;
+use super::lifecycle::Scripts;
 use super::session::Session;
 use crate::integrity::Integrity;
 use crate::json::Document;
@@ -126,8 +127,7 @@ impl Choice<'_> {
             url: node.resolved.as_deref().map(str::to_owned),
             integrity,
             optional: node.flags.optional,
-            runs_scripts: node.package.manifest.has_install_script()
-                && !self.request.ignore_scripts,
+            runs_scripts: self.request.scripts != Scripts::Ignored,
             bundled,
             bins,
         });
@@ -142,6 +142,11 @@ impl Choice<'_> {
     }
 
     fn add_candidate(self, selection: &mut Selection, id: NodeId) {
+        let candidate = self.candidate(id);
+        selection.candidates.push(candidate);
+    }
+
+    fn candidate(self, id: NodeId) -> Candidate {
         let tree = self.tree;
         let node = tree.node(id);
         let target = tree.target(id).unwrap_or(id);
@@ -157,7 +162,8 @@ impl Choice<'_> {
             Kind::Link
         };
         let flags = node.flags;
-        selection.candidates.push(Candidate {
+        let bundler = tree.bundler(id).filter(|_| kind == Kind::Bundled);
+        Candidate {
             location: node.location.to_string(),
             folder: Path::new(&*tree.node(target).path).to_owned(),
             id: self.id_of(target),
@@ -172,7 +178,8 @@ impl Choice<'_> {
             },
             has_install_script: node.package.manifest.has_install_script(),
             depth: tree.depth(id),
-        });
+            bundler: bundler.map(|bundler| Box::new(self.candidate(bundler))),
+        }
     }
 
     /// `node_modules/.package-lock.json`: the lock of what is installed, without the project.

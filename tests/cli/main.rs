@@ -7,5 +7,6 @@ mod help;
 mod install;
 mod interrupt;
 mod readme;
+mod scripts;
 mod shrinkwrap;
 mod usage;
