@@ -355,25 +355,19 @@ fn scripts_refused(refused: &Refused, message: String) -> Failure {
     let details = packages
         .map(|needs| format!("{}  {}", needs.package, needs.script))
         .collect();
-    let (message, hints) = match &refused.foreign {
-        Some((host, target)) => (
-            format!("{message}: this machine is {host}, and the tree is for {target}"),
-            vec![
-                "install on such a machine, or use --ignore-scripts to do without them".to_owned(),
-            ],
-        ),
-        None => {
-            let place = if refused.has_rules {
-                "heatseal.allowScripts in package.json"
-            } else {
-                "package.json"
-            };
-            let hints = [
-                format!("to allow them, add this to {place}: {}", refused.line()),
-                "write false instead of true to install a package without running its script, or use --ignore-scripts or --scripts npm for this once".to_owned(),
-            ];
-            (message, hints.into())
-        }
+    let (message, hints) = if let Some((host, target)) = &refused.foreign {
+        let message = format!("{message}: this machine is {host}, and the tree is for {target}");
+        let hint = "install on such a machine, or use --ignore-scripts to do without them";
+        (message, vec![hint.to_owned()])
+    } else {
+        let place = if refused.has_rules {
+            "heatseal.allowScripts in package.json"
+        } else {
+            "package.json"
+        };
+        let add = format!("to allow them, add this to {place}: {}", refused.line());
+        let others = "write false instead of true to install a package without running its script, or use --ignore-scripts or --scripts npm for this once";
+        (message, vec![add, others.to_owned()])
     };
     Failure {
         code: "EALLOWSCRIPTS".to_owned(),

@@ -129,18 +129,18 @@ impl Staging {
                 .map(|bin| format!("{}/{}", link.target, bin.target));
             targets.filter(|target| !target.split('/').any(|part| part == ".."))
         });
-        let plain = plan.places.iter().filter(|place| {
+        let without = plan.places.iter().filter(|place| {
             let package = packages.get(place.slot).and_then(Option::as_ref);
             package.is_some_and(|package| !package.index().has_install_script())
         });
-        let plain = plain.map(|place| place.package.location.clone()).collect();
+        let plain_places = without.map(|place| place.package.location.clone());
         self.keep = true;
         Staged {
             project: self.project.clone(),
             folder: self.folder.clone(),
             trees,
             own_bins: links.collect(),
-            plain,
+            plain: plain_places.collect(),
             contents: super::state::Contents::of(plan, packages),
             umask,
             lock: self.lock.take(),
