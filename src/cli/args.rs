@@ -184,6 +184,9 @@ pub struct Installing {
     /// Platform that the tree is for, such as linux-x64-musl or darwin-arm64 [default: this machine]
     #[arg(long, value_name = "TARGET", value_parser = target)]
     pub target: Option<Target>,
+    /// Packages that do without a binary for the target, though they have some for others
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allow_without_binary: Vec<String>,
     /// Accept lock entries without a hash (they are not proven)
     #[arg(long)]
     pub allow_missing_integrity: bool,

@@ -337,6 +337,16 @@ impl From<InstallError> for Failure {
                 )
             },
             InstallError::Scripts(refused) => scripts_refused(&refused, message),
+            InstallError::NoBinary { packages, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                hints: vec![
+                    "they may fail when they are loaded there; where they do without, name them with --allow-without-binary, or in package.json: \"heatseal\": {\"allowWithoutBinary\": [\"NAME\"]}".to_owned(),
+                ],
+                details: packages,
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
             InstallError::MissingIntegrity { .. } => Self {
                 code: "EINTEGRITY".to_owned(),
                 exit: exit::INTEGRITY,

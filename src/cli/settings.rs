@@ -239,6 +239,7 @@ pub fn install_request(
         target: args.target.clone().map(with_libc),
         allow_scripts: args.allow_scripts.clone(),
         allow_missing_integrity: args.allow_missing_integrity,
+        allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: args.dry_run,
         link_mode: match args.link_mode {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::complete;
 use super::download::Download;
-use super::lifecycle::{Lifecycle, Needs, Refused, Scripts};
+use super::lifecycle::{Lifecycle, Refused, Scripts};
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::wanted::{self, Choice, Selection};
@@ -31,6 +32,8 @@ pub struct InstallRequest {
     /// The platform that the tree is for; `None`: this machine, as npm's settings have it.
     pub target: Option<Target>,
     pub allow_missing_integrity: bool,
+    /// Packages that may do without a binary for the target, besides those package.json names.
+    pub allow_without_binary: Vec<String>,
     pub bin_links: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
@@ -84,8 +87,17 @@ pub enum InstallError {
         lock: String,
         differences: Vec<String>,
     },
-    #[error("{} may not run the install scripts that they need", counted(&.0.packages))]
+    #[error("{} may not run the install scripts that they need", counted(&.0.names()))]
     Scripts(Box<Refused>),
+    #[error(
+        "{} {} binaries for other platforms and none for {target}",
+        counted(packages),
+        has(packages)
+    )]
+    NoBinary {
+        packages: Vec<String>,
+        target: String,
+    },
     #[error("{lock} has no integrity for {}", packages.join(", "))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -106,11 +118,15 @@ pub enum InstallError {
     Shrinkwrap(#[from] ShrinkwrapError),
 }
 
-fn counted(packages: &[Needs]) -> String {
+fn counted(packages: &[String]) -> String {
     match packages {
-        [one] => format!("`{}`", one.package),
+        [one] => format!("`{one}`"),
         many => format!("{} packages", many.len()),
     }
+}
+
+fn has(packages: &[String]) -> &'static str {
+    if packages.len() == 1 { "has" } else { "have" }
 }
 
 /// Installs the project's dependencies.
@@ -188,6 +204,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
             packages: selection.unproven,
         });
     }
+    complete::check_families(&lock, &selection, request, &manifest)?;
     let outcome = InstallOutcome {
         packages: selection.wanted.packages.len(),
         skipped: selection.skipped.clone(),

@@ -47,6 +47,11 @@ pub struct Needs {
 }
 
 impl Refused {
+    pub(super) fn names(&self) -> Vec<String> {
+        let packages = self.packages.iter();
+        packages.map(|needs| needs.package.clone()).collect()
+    }
+
     /// What to write into package.json.
     pub fn line(&self) -> String {
         let mut keys: Vec<&str> = self.packages.iter().map(|one| &*one.key).collect();
