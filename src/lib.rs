@@ -20,6 +20,7 @@
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
 //! - [`diff`]: two environments to changes, by class and risk.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
+//! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -46,3 +47,4 @@ pub mod scripts;
 pub mod spec;
 pub mod store;
 pub mod target;
+pub mod verify;

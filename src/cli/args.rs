@@ -29,6 +29,7 @@ const AFTER: &str = "\
 Examples:
   heatseal shrinkwrap              lock this project into npm-shrinkwrap.json
   heatseal ci                      install exactly what the lock says
+  heatseal verify                  hold node_modules against the lock, file by file
   heatseal diff a.json b.json      what differs between two locks
 
 Exit codes:
@@ -64,6 +65,7 @@ pub enum Verb {
     Shrinkwrap(Box<Shrinkwrap>),
     Install(Box<Install>),
     Ci(Box<Ci>),
+    Verify(Box<Verify>),
     Diff(Diff),
     Store(Store),
 }
@@ -218,6 +220,39 @@ pub enum Linking {
     Hardlink,
     /// Independent copies
     Copy,
+}
+
+/// Hold node_modules against the lock, file by file
+///
+/// Every file of every package is hashed and held against what its verified tarball holds: content,
+/// mode, links, commands, and what is missing or too much. Exits 4 if anything differs. The tree
+/// digest is the same on every machine for the same lock, target and flags. Say --omit and --target
+/// as at the install.
+///
+/// What an install script left in its own package is held against what it left at the install; that
+/// is remembered in the store of the machine that installed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:
+  heatseal verify
+  heatseal verify --omit=dev             what was installed with --omit=dev
+  heatseal verify --json | jq -r .digest",
+    mut_arg("ignore-scripts", |arg| arg.hide(true))
+)]
+pub struct Verify {
+    /// Platform that the tree is for [default: this machine]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub target: Option<Target>,
+    /// Accept lock entries without a hash: their tarballs are fetched anew
+    #[arg(long)]
+    pub allow_missing_integrity: bool,
+    /// Print the differences as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
 }
 
 /// Compare two environments: what differs, the riskiest first

@@ -19,6 +19,7 @@ mod settings;
 mod shrinkwrap;
 mod store;
 mod tables;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -88,6 +89,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
             None => install::run(args.frozen, &args.how, context),
         },
         Verb::Ci(args) => install::run(true, &args.how, context),
+        Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
@@ -105,6 +107,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Shrinkwrap(args) => args.json,
         Verb::Install(args) => args.how.json,
         Verb::Ci(args) => args.how.json,
+        Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
         Verb::Store(_) => false,
     }

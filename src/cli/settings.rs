@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap, Whose};
+use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap, Verify, Whose};
 use super::errors::Failure;
 use super::node;
 use super::npm_flags::NpmFlags;
@@ -249,6 +249,24 @@ pub fn install_request(
             Linking::Copy => LinkMode::Copy,
         },
         options: options(session, Update::Nothing, !frozen)?,
+    })
+}
+
+/// What `heatseal verify` is asked to hold the tree against: a frozen install.
+pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
+    let config = &session.config;
+    Ok(InstallRequest {
+        frozen: true,
+        omit: omit(config),
+        scripts: Scripts::Ignored,
+        allow_scripts: Vec::new(),
+        target: args.target.clone().map(with_libc),
+        allow_missing_integrity: args.allow_missing_integrity,
+        allow_without_binary: Vec::new(),
+        bin_links: config.flag("bin-links").unwrap_or(true),
+        dry_run: true,
+        link_mode: LinkMode::Auto,
+        options: options(session, Update::Nothing, false)?,
     })
 }
 

@@ -10,6 +10,7 @@
 
 mod bins;
 mod error;
+mod expect;
 mod place;
 mod plan;
 pub mod state;
@@ -23,6 +24,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 pub use error::{FetchError, LinkError};
+pub use expect::{Entry, Expected, expect};
 pub use swap::{Cleanup, Staged, Swapped};
 
 use crate::integrity::Integrity;

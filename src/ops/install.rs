@@ -7,6 +7,7 @@ use super::download::Download;
 use super::lifecycle::{Lifecycle, Refused, Scripts};
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
+use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
 use crate::link::{self, LinkError, LinkMode, Means, state};
@@ -43,7 +44,7 @@ pub struct InstallRequest {
 
 impl InstallRequest {
     /// With the target in the place of this machine: it decides what runs, not what is locked.
-    fn aimed(&self) -> Self {
+    pub(super) fn aimed(&self) -> Self {
         let mut aimed = self.clone();
         if let Some(target) = &self.target {
             let options = &mut aimed.options;
@@ -223,7 +224,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
 }
 
 /// The lock's tree, held against package.json and the platform.
-fn locked_tree(
+pub(super) fn locked_tree(
     session: &Session,
     request: &InstallRequest,
     lock: &Lock,
@@ -327,6 +328,7 @@ impl Run<'_> {
             return self.put_in_place(&self.choice.select(&failed), outcome);
         }
         outcome.scripts_run += ran.count;
+        verify::remember(session, self.store, wanted, &plan, &selection.failed);
         // What scripts left behind in the folders belongs to the tree.
         if let Some(digest) = self.digest {
             state::record(&session.project, digest, self.store, swapped.contents());

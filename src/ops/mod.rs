@@ -8,9 +8,11 @@ mod lifecycle;
 mod session;
 mod shrinkwrap;
 mod source;
+mod verify;
 mod wanted;
 
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};
+pub use verify::{VerifyOutcome, verify};

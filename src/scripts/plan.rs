@@ -52,6 +52,11 @@ impl Plan {
         self.packages.iter().chain(&self.links)
     }
 
+    /// Of these, those that are no links.
+    pub fn packages(&self) -> &[Planned] {
+        &self.packages
+    }
+
     /// Those who have scripts that somebody forbade.
     pub fn denied(&self) -> &[Planned] {
         &self.denied

@@ -11,3 +11,4 @@ mod readme;
 mod scripts;
 mod shrinkwrap;
 mod usage;
+mod verify;
