@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -307,7 +308,9 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   heatseal store path
-  heatseal store path --store-dir /var/cache/heatseal")]
+  heatseal store path --store-dir /var/cache/heatseal
+  heatseal store verify                      in a nightly job
+  heatseal store prune --older-than 60d")]
 pub struct Store {
     #[command(subcommand)]
     pub action: StoreAction,
@@ -317,6 +320,27 @@ pub struct Store {
 pub enum StoreAction {
     /// Print the folder of the store
     Path,
+    /// Hash everything in the store again; exit 4 if something was damaged
+    ///
+    /// A damaged package is made anew from its sealed tarball, or removed and fetched when it is
+    /// needed next.
+    Verify {
+        /// Print what was found as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove packages that no install used for a while
+    ///
+    /// Packages that a node_modules on the same disk still shares files with stay: removing them
+    /// would free nothing. Waits until no install is under way.
+    Prune {
+        /// Remove what was not used for AGE: 36h, 2d, 4w; a bare number is days
+        #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+        older_than: Duration,
+        /// Print what was removed as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The command line with npm's ways of writing switches made clap's: `--no-audit` is
@@ -352,6 +376,12 @@ fn version(typed: &str) -> Result<semver::Version, String> {
     let digits = typed.strip_prefix('v').unwrap_or(typed);
     semver::Version::parse(digits)
         .map_err(|_| "a version has three numbers, such as 22.11.0".to_owned())
+}
+
+fn age(typed: &str) -> Result<Duration, String> {
+    let days: f64 = super::npm_flags::days(typed)?.parse().unwrap_or(f64::NAN);
+    let seconds = Duration::try_from_secs_f64(days * 24.0 * 60.0 * 60.0);
+    seconds.map_err(|_| "write an age such as 36h, 2d or 1w".to_owned())
 }
 
 fn target(typed: &str) -> Result<Target, String> {

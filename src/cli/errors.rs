@@ -15,6 +15,7 @@ use crate::npmrc::ConfigError;
 use crate::ops::{InstallError, Refused, SessionError, ShrinkwrapError};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
+use crate::store::StoreError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -250,6 +251,12 @@ impl From<DiffError> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::of(&error, exit::INTEGRITY)
+    }
+}
+
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         Self::of(&error, exit::REGISTRY)
@@ -312,7 +319,7 @@ impl From<InstallError> for Failure {
             InstallError::Registry(error) => error.into(),
             InstallError::Resolve(error) => error.into(),
             InstallError::Shrinkwrap(error) => error.into(),
-            InstallError::Store(error) => Self::of(&error, exit::INTEGRITY),
+            InstallError::Store(error) => error.into(),
             InstallError::Link(error) => {
                 let otherwise = match error {
                     LinkError::Fetch(_) | LinkError::Undelivered(_) => exit::REGISTRY,

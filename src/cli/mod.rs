@@ -109,7 +109,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
-        Verb::Store(_) => false,
+        Verb::Store(args) => args.is_json(),
     }
 }
 

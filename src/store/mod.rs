@@ -20,6 +20,7 @@ mod object;
 mod path;
 mod tar;
 mod unpack;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ pub use object::Package;
 pub use tar::File;
 pub(crate) use unpack::has_crlf_shebang;
 pub use unpack::{Archive, Bench, check_identity, read_manifest, unpack, verify};
+
+pub use upkeep::{Audit, Damaged, Pruned, audit, prune};
 
 use crate::integrity::Integrity;
 use crate::name::PackageId;
@@ -76,6 +79,8 @@ pub struct Store {
     boot: [u8; 16],
     limits: Limits,
     workshop: Mutex<Option<object::Workshop>>,
+    /// Keeps [`prune`] away as long as the store is in use.
+    lock: Mutex<Option<OwnedFd>>,
 }
 
 impl Store {
@@ -102,6 +107,7 @@ impl Store {
             check_private(path)?;
         }
         Ok(Self {
+            lock: Mutex::new(upkeep::share(&versioned)),
             root: versioned,
             objects: open_folder(&named).ok(),
             umask,
@@ -143,6 +149,9 @@ impl Store {
     pub fn lookup(&self, integrity: &Integrity) -> Option<Package> {
         let sha512 = self.key(integrity)?;
         let package = self.object(&sha512)?;
+        if let Some(objects) = &self.objects {
+            upkeep::note_use(objects, &sha512);
+        }
         if package.index().boot() == self.boot {
             Some(package)
         } else {

@@ -10,5 +10,6 @@ mod interrupt;
 mod readme;
 mod scripts;
 mod shrinkwrap;
+mod store;
 mod usage;
 mod verify;
