@@ -77,8 +77,8 @@ pub struct Runtime {
     /// Choose versions as for this Node [default: what `node` on PATH says]
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub node_version: Option<semver::Version>,
-    /// Choose versions as for this npm
-    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "11.19.1")]
+    /// The npm to agree with, in what it locks and by `engines`: 11, 12, or a whole version
+    #[arg(long, value_name = "VERSION", value_parser = npm_version, default_value = "11.19.1")]
     pub npm_version: semver::Version,
 }
 
@@ -389,6 +389,15 @@ fn target(typed: &str) -> Result<Target, String> {
     parsed.map_err(|error| {
         let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
         format!("{}; {example}", error.reason)
+    })
+}
+
+/// A whole version, or the number of a generation.
+fn npm_version(typed: &str) -> Result<semver::Version, String> {
+    version(match typed {
+        "11" => "11.19.1",
+        "12" => "12.2.0",
+        whole => whole,
     })
 }
 

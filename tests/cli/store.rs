@@ -14,8 +14,8 @@ fn installed() -> Context {
     context
 }
 
-/// Stored files with this content.
-fn stored(context: &Context, content: &str) -> Vec<PathBuf> {
+/// Stored files that hold this text.
+fn stored(context: &Context, text: &str) -> Vec<PathBuf> {
     let umask = fs::read_dir(context.path("store/v1")).unwrap();
     let umask = umask.map(|entry| entry.unwrap().path());
     let folders = umask
@@ -24,7 +24,7 @@ fn stored(context: &Context, content: &str) -> Vec<PathBuf> {
     let files = packages.flat_map(|package| fs::read_dir(package.unwrap().path()).unwrap());
     let files = files.map(|file| file.unwrap().path());
     files
-        .filter(|file| fs::read(file).unwrap() == content.as_bytes())
+        .filter(|file| fs::read(file).unwrap() == text.as_bytes())
         .collect()
 }
 
