@@ -71,6 +71,11 @@ pub fn main() -> ExitCode {
         .enter_directory()
         .and_then(|()| run(cli.verb, &context));
     renderer.finish();
+    let answer = match (answer, interrupt::code()) {
+        // The failure is only that its scripts were ended.
+        (Err(_), Some(code)) => Ok(code),
+        (answer, _) => answer,
+    };
     let code = answer.unwrap_or_else(|failure| {
         if json {
             context.print_json(&failure.json());

@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod policy;
 mod run;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use environment::{Environment, Setup};
 pub use plan::{Plan, Planned, plan, plan_in};
 pub use policy::{Policy, Rules, key_for};
 pub use run::{AFTER_INSTALL, DEPENDENCIES, Ran, run_dependencies, run_root};
+pub use stop::stop;
 
 /// One package of the tree on disk that may have scripts.
 #[derive(Debug, Clone)]
