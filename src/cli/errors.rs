@@ -143,6 +143,7 @@ fn exit_code(code: &str, otherwise: u8) -> u8 {
         "ERESOLVE" | "ETARGET" | "ENOVERSIONS" => exit::RESOLVE,
         "ENOSPC" | "EACCES" | "EPERM" | "EROFS" | "EDQUOT" | "EMFILE" | "EIO" => exit::DISK,
         "EJSONPARSE" if otherwise == exit::RESOLVE => exit::USAGE,
+        "ELINKED" => exit::POLICY,
         _ if code.starts_with("EALLOW") => exit::POLICY,
         _ if http => exit::REGISTRY,
         _ => otherwise,

@@ -85,8 +85,16 @@ impl Staging {
             }
         }
         folder.push("node_modules");
-        if !home.wanted && fs::symlink_metadata(&folder).is_err() {
-            return Ok(None);
+        match fs::symlink_metadata(&folder) {
+            Ok(there) if there.is_symlink() => {
+                let target = fs::read_link(&folder).unwrap_or_default();
+                return Err(LinkError::Linked {
+                    path: folder,
+                    target,
+                });
+            }
+            Err(_) if !home.wanted => return Ok(None),
+            _ => {}
         }
         let new = self.folder.join(at.to_string());
         fs::create_dir(&new).map_err(LinkError::at("make", &new))?;

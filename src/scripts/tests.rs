@@ -362,6 +362,12 @@ fn credentials_reach_the_projects_own_scripts_but_no_dependency() {
         "NODE_AUTH_TOKEN",
         "npm_config__authToken",
         "NPM_CONFIG__AUTH",
+        "GITHUB_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "DATABASE_PASSWORD",
+        "STRIPE_API_KEY",
+        "google_application_credentials",
     ];
     for name in names {
         world.setup.inherited.insert(name.into(), "secret".into());

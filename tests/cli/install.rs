@@ -188,3 +188,20 @@ fn json_sums_up_on_standard_output() {
     assert_eq!(document["packages"], 3);
     assert_eq!(document["current"], false);
 }
+
+#[test]
+fn a_node_modules_that_is_a_link_is_refused_and_its_target_untouched() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    let elsewhere = context.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("precious"), "1").unwrap();
+    let link = context.project().join("node_modules");
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    context
+        .run(&["ci"])
+        .exits(6)
+        .says(&["error[ELINKED]", "node_modules` is a link to"]);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
+    assert!(link.is_symlink());
+}
