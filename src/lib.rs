@@ -10,6 +10,7 @@
 //! - [`disk`]: files written whole or not at all.
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
 //! - [`manifest`]: `package.json` as written, and normalised as npm does.
+//! - [`pack`]: a folder to the tarball that npm would publish.
 //! - [`spec`]: what a dependency asks for: range, tag, alias, git, tarball, directory.
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
@@ -39,6 +40,7 @@ pub mod manifest;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
+pub mod pack;
 pub mod platforms;
 pub mod registry;
 pub mod report;

@@ -144,6 +144,7 @@ fn exit_code(code: &str, otherwise: u8) -> u8 {
         "ENOSPC" | "EACCES" | "EPERM" | "EROFS" | "EDQUOT" | "EMFILE" | "EIO" => exit::DISK,
         "EJSONPARSE" if otherwise == exit::RESOLVE => exit::USAGE,
         "ELINKED" => exit::POLICY,
+        "EGITPREPARE" => exit::SCRIPT,
         _ if code.starts_with("EALLOW") => exit::POLICY,
         _ if http => exit::REGISTRY,
         _ => otherwise,

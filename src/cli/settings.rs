@@ -251,6 +251,7 @@ pub fn install_request(
             Linking::Hardlink => LinkMode::Hardlink,
             Linking::Copy => LinkMode::Copy,
         },
+        preparing: Vec::new(),
         options: options(session, Update::Nothing, !frozen)?,
     })
 }
@@ -261,7 +262,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
     Ok(InstallRequest {
         frozen: true,
         omit: omit(config),
-        scripts: Scripts::Ignored,
+        scripts: Scripts::Allowed,
         allow_scripts: Vec::new(),
         target: args.target.clone().map(with_libc),
         allow_missing_integrity: args.allow_missing_integrity,
@@ -269,6 +270,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: true,
         link_mode: LinkMode::Auto,
+        preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,
     })
 }

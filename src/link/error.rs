@@ -89,6 +89,12 @@ impl LinkError {
 #[derive(Debug)]
 pub struct FetchError(pub Box<dyn Diagnostic + Send + Sync>);
 
+impl FetchError {
+    pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self(Box::new(error))
+    }
+}
+
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -52,6 +52,8 @@ pub struct WantedPackage {
     pub id: PackageId,
     pub url: Option<String>,
     pub integrity: Option<Integrity>,
+    /// What names its content where no integrity does, such as a git commit; the store remembers it.
+    pub source: Option<String>,
     pub optional: bool,
     /// Install scripts that its tarball holds may run: if there are any, it is copied, never linked.
     pub runs_scripts: bool,

@@ -89,6 +89,7 @@ impl Fixture {
             id: PackageId::new(name, "1.0.0"),
             url: None,
             integrity: Some(Integrity::of(&bytes)),
+            source: None,
             optional: false,
             runs_scripts: false,
             bundled: false,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::complete;
 use super::download::Download;
-use super::lifecycle::{Lifecycle, Refused, Scripts};
+use super::git::Packing;
+use super::lifecycle::{self, Lifecycle, Refused, Scripts};
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, state};
+use crate::link::{self, LinkError, LinkMode, Means, WantedPackage, state};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
@@ -38,6 +39,8 @@ pub struct InstallRequest {
     pub bin_links: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Git dependencies that are being prepared around this install, as their locks name them.
+    pub preparing: Vec<String>,
     /// Resolution settings: which edges count, which platform is meant.
     pub options: Options,
 }
@@ -169,10 +172,12 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     };
     let manifest = Arc::new(file.manifest);
     let store = Store::open(&session.store, session.umask())?;
+    let policy = lifecycle::policy(session, request, &manifest);
     let lifecycle = Lifecycle {
         session,
         request,
         manifest: &manifest,
+        policy: &policy,
     };
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run
@@ -196,6 +201,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         session,
         request,
         document: &document,
+        policy: &policy,
     };
     let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
     let selection = choice.select(&[]);
@@ -246,6 +252,15 @@ pub(super) fn locked_tree(
         session.reporter.emit(Event::Warning { code, message });
     }
     Ok(tree)
+}
+
+/// A folder of the user's that is packed and copied: no lock says what is in it.
+fn may_change(package: &WantedPackage) -> bool {
+    let local = package
+        .url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("file:"));
+    local && package.integrity.is_none()
 }
 
 /// Everything that decides what the tree holds, as one text.
@@ -300,7 +315,8 @@ impl Run<'_> {
             total: wanted.packages.len() as u64,
         });
         let registry = session.registry(&request.options)?;
-        let download = Download::from(&registry);
+        let packing = Packing::new(self.choice, &selection.candidates);
+        let download = Download::new(&registry, packing);
         let means = Means {
             store: self.store,
             fetch: &download,
@@ -330,7 +346,10 @@ impl Run<'_> {
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
         // What scripts left behind in the folders belongs to the tree.
-        if let Some(digest) = self.digest {
+        if let Some(digest) = self
+            .digest
+            .filter(|_| !wanted.packages.iter().any(may_change))
+        {
             state::record(&session.project, digest, self.store, swapped.contents());
         }
         outcome.deprecated = wanted::deprecated(tree, wanted);

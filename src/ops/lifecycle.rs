@@ -75,19 +75,37 @@ pub(super) struct Lifecycle<'a> {
     pub session: &'a Session,
     pub request: &'a InstallRequest,
     pub manifest: &'a Arc<Manifest>,
+    pub policy: &'a Policy,
+}
+
+/// Whose scripts may run, by package.json, configuration and request.
+pub(super) fn policy(session: &Session, request: &InstallRequest, manifest: &Manifest) -> Policy {
+    let listed = session.config.list("allow-scripts");
+    let rules = Rules::of_project(manifest, &listed, &session.project)
+        .and_list(request.allow_scripts.iter().map(String::as_str));
+    for warning in &rules.warnings {
+        session.reporter.emit(Event::Warning {
+            code: "EALLOWSCRIPTS",
+            message: warning.clone(),
+        });
+    }
+    match request.scripts {
+        Scripts::Ignored => Policy::Nobody,
+        Scripts::AsNpm => Policy::AllBut(rules),
+        Scripts::Allowed => Policy::Only(rules),
+    }
 }
 
 impl Lifecycle<'_> {
     /// Reads the manifests of the staged tree and asks who may run what.
     pub fn plan(&self, staged: &Staged, candidates: &[Candidate]) -> Result<Plan, Box<Refused>> {
-        let policy = self.policy();
         let at = |candidate: &Candidate| {
             if candidate.kind.is_link() {
                 return Some(candidate.folder.clone());
             }
             staged.scripted(&candidate.location)
         };
-        let plan = scripts::plan_in(candidates, &policy, &self.session.project, &at);
+        let plan = scripts::plan_in(candidates, self.policy, &self.session.project, &at);
         let foreign = self.foreign();
         let mut needs: Vec<Needs> = plan.unreviewed().iter().map(needs).collect();
         if foreign.is_some() {
@@ -110,24 +128,6 @@ impl Lifecycle<'_> {
             has_rules: rules(self.manifest).unwrap_or(false),
             foreign,
         }))
-    }
-
-    fn policy(&self) -> Policy {
-        let (session, request) = (self.session, self.request);
-        let listed = session.config.list("allow-scripts");
-        let rules = Rules::of_project(self.manifest, &listed, &session.project)
-            .and_list(request.allow_scripts.iter().map(String::as_str));
-        for warning in &rules.warnings {
-            session.reporter.emit(Event::Warning {
-                code: "EALLOWSCRIPTS",
-                message: warning.clone(),
-            });
-        }
-        match request.scripts {
-            Scripts::Ignored => Policy::Nobody,
-            Scripts::AsNpm => Policy::AllBut(rules),
-            Scripts::Allowed => Policy::Only(rules),
-        }
     }
 
     /// This machine and the target, when what scripts build here would not run there.

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::download::Download;
+use super::git::{self, Packing};
 use super::install::{InstallError, InstallRequest, locked_tree};
+use super::lifecycle;
 use super::session::Session;
 use super::shrinkwrap;
 use super::wanted::Choice;
@@ -53,18 +55,22 @@ fn run(session: &Session, request: &InstallRequest) -> Result<VerifyOutcome, Ins
     lock::check(&lock)?;
     let tree = locked_tree(session, request, &lock, &manifest)?;
     let document = file.document.unwrap_or_default();
+    let policy = lifecycle::policy(session, request, &manifest);
     let choice = Choice {
         tree: &tree,
         session,
         request,
         document: &document,
+        policy: &policy,
     };
     let store = Store::open(&session.store, umask_of(project, session))?;
     let record = recorded(project, &store);
-    let wanted = choice.select(&record.left_out).wanted;
-    let packages = packages(session, request, &wanted, &store)?;
+    let selection = choice.select(&record.left_out);
+    let wanted = &selection.wanted;
+    let packing = Packing::new(choice, &selection.candidates);
+    let packages = packages(packing, wanted, &store)?;
     let find = |package: &WantedPackage| packages.get(&package.location).cloned();
-    let expected = link::expect(project, &wanted, &store, &find)?;
+    let expected = link::expect(project, wanted, &store, &find)?;
     Ok(VerifyOutcome {
         report: verify::compare(project, &expected, &record)?,
         target: request.options.optional_target.to_string(),
@@ -82,8 +88,7 @@ fn umask_of(project: &Path, session: &Session) -> u32 {
 
 /// What the store has for each location; what it lacks is fetched first.
 fn packages(
-    session: &Session,
-    request: &InstallRequest,
+    packing: Packing<'_>,
     wanted: &Wanted,
     store: &Store,
 ) -> Result<BTreeMap<String, Package>, InstallError> {
@@ -91,10 +96,11 @@ fn packages(
     let mut missing = Vec::new();
     let own = wanted.packages.iter().filter(|package| !package.bundled);
     for package in own {
-        let stored = package
-            .integrity
-            .as_ref()
-            .and_then(|integrity| store.lookup(integrity));
+        // A git dependency may have been installed prepared or not: what the store has tells.
+        let source = package.source.as_deref();
+        let stored = store
+            .find(package.integrity.as_ref(), source)
+            .or_else(|| store.find(None, Some(&git::other_source(source?))));
         match stored {
             Some(stored) => {
                 stored.check_identity(&package.id)?;
@@ -104,29 +110,31 @@ fn packages(
         }
     }
     if !missing.is_empty() {
-        found.extend(fetched(session, request, &missing, store)?);
+        found.extend(fetched(packing, &missing, store)?);
     }
     Ok(found)
 }
 
 /// Fetches packages into the store.
 fn fetched(
-    session: &Session,
-    request: &InstallRequest,
+    packing: Packing<'_>,
     missing: &[&WantedPackage],
     store: &Store,
 ) -> Result<Vec<(String, Package)>, InstallError> {
-    let registry = session.registry(&request.options)?;
+    let registry = packing.session.registry(&packing.request.options)?;
     let wants: Vec<TarballWant> = missing.iter().enumerate().map(want).collect();
     let keep = |slot: usize, result: Result<Vec<u8>, FetchError>| {
         let package: &WantedPackage = missing[slot];
         let bytes = result?;
         let (mut bench, integrity) = (Bench::default(), package.integrity.as_ref());
         let stored = store.add(&mut bench, &package.id, &bytes, integrity)?;
+        if let Some(source) = &package.source {
+            store.remember(source, stored.sha512());
+        }
         Ok((package.location.clone(), stored))
     };
     let kept: Mutex<Vec<Result<_, LinkError>>> = Mutex::default();
-    Download::from(&registry).fetch(&wants, &|slot, result| {
+    Download::new(&registry, packing).fetch(&wants, &|slot, result| {
         let outcome = keep(slot, result);
         let next = match outcome {
             Ok(_) => ControlFlow::Continue(()),

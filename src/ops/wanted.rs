@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 
+use super::git;
 use super::install::InstallRequest;
 use super::lifecycle::Scripts;
 use super::session::Session;
@@ -13,7 +14,7 @@ use crate::link::{Wanted, WantedLink, WantedPackage};
 use crate::lock::{self, Style, Top};
 use crate::name::PackageId;
 use crate::resolve::{self, NodeId, Tree};
-use crate::scripts::{Candidate, Flags, Kind};
+use crate::scripts::{Candidate, Flags, Kind, Policy};
 
 /// The part of a tree that is to be installed.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Choice<'a> {
     pub session: &'a Session,
     pub request: &'a InstallRequest,
     pub document: &'a Document,
+    /// Whose scripts may run; git dependencies are prepared by theirs.
+    pub policy: &'a Policy,
 }
 
 impl Choice<'_> {
@@ -118,7 +121,14 @@ impl Choice<'_> {
             .resolved
             .as_deref()
             .is_some_and(|url| url.starts_with("file:"));
-        if integrity.is_none() && !bundled && !is_local {
+        let commit = node.resolved.as_deref().filter(|url| git::is_pinned(url));
+        let source = commit.map(|commit| {
+            git::source(
+                commit,
+                self.policy.allows(&self.candidate(id)) == Some(true),
+            )
+        });
+        if integrity.is_none() && !bundled && !is_local && source.is_none() {
             selection.unproven.push(package.to_string());
         }
         selection.wanted.packages.push(WantedPackage {
@@ -126,6 +136,7 @@ impl Choice<'_> {
             id: package,
             url: node.resolved.as_deref().map(str::to_owned),
             integrity,
+            source,
             optional: node.flags.optional,
             runs_scripts: self.request.scripts != Scripts::Ignored,
             bundled,

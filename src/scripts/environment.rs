@@ -345,6 +345,20 @@ fn user_agent(setup: &Setup, npm_version: &str) -> String {
     )
 }
 
+/// What a variable's name says when its value is a credential.
+const SECRETS: [&str; 10] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "api_key",
+    "apikey",
+    "access_key",
+    "private_key",
+];
+
 /// Variables by which npm, its hosts and everybody else hand credentials around. Scripts of
 /// dependencies have no use for them but theft.
 fn is_credential(name: &OsStr) -> bool {
@@ -355,19 +369,7 @@ fn is_credential(name: &OsStr) -> bool {
             || key.ends_with("_authtoken")
             || key == "otp";
     }
-    const WORDS: [&str; 10] = [
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "passphrase",
-        "credential",
-        "api_key",
-        "apikey",
-        "access_key",
-        "private_key",
-    ];
-    WORDS.iter().any(|word| name.contains(word))
+    SECRETS.iter().any(|word| name.contains(word))
 }
 
 /// `script-shell`, else `sh`. Looked up on our own PATH: no package's `.bin` can stand in for it.

@@ -37,6 +37,15 @@ pub(super) enum Verdict {
 }
 
 impl Policy {
+    /// May a package's scripts run? `None` when nobody said.
+    pub fn allows(&self, candidate: &Candidate) -> Option<bool> {
+        match self.verdict(candidate) {
+            Verdict::Runs => Some(true),
+            Verdict::Denied => Some(false),
+            Verdict::Unreviewed => None,
+        }
+    }
+
     pub(super) fn verdict(&self, candidate: &Candidate) -> Verdict {
         let said = match self {
             Self::Nobody => Some(false),

@@ -173,8 +173,8 @@ impl Store {
             self.publish(&place, objects.as_fd(), &package)?;
             Ok(package)
         });
-        if let Some(expected) = expected {
-            self.remember_alias(expected, &archive.sha512);
+        if let Some(expected) = expected.filter(|expected| expected.sha512_hex().is_none()) {
+            self.remember(&expected.to_string(), &archive.sha512);
         }
         match package {
             Ok(package) => Ok(package),
