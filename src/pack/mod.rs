@@ -94,7 +94,11 @@ pub fn pack(folder: &Path, manifest: &Manifest) -> Result<Vec<u8>, DiskError> {
         let path = folder.join(file);
         let metadata = fs::symlink_metadata(&path).map_err(DiskError::at("read", &path))?;
         let bytes = fs::read(&path).map_err(DiskError::at("read", &path))?;
-        let is_bin = manifest.bins().any(|(_, bin)| tidy(bin) == file);
+        // npm drops the first folder of the path, whatever it is, before it compares.
+        let below = file
+            .split_once('/')
+            .map_or(file.as_str(), |(_, below)| below);
+        let is_bin = manifest.bins().any(|(_, bin)| bin == below);
         let executable = is_bin || metadata.mode() & 0o111 != 0;
         append(&mut tar, &format!("package/{file}"), executable, &bytes);
     }
@@ -264,10 +268,6 @@ fn ignore_file(folder: &Path) -> Result<Vec<Pattern>, DiskError> {
         }
     }
     Ok(Vec::new())
-}
-
-fn tidy(path: &str) -> &str {
-    path.trim_start_matches("./").trim_start_matches('/')
 }
 
 /// One file with its header; a path that is too long for it gets an extended one.

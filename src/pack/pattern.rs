@@ -56,7 +56,7 @@ impl Pattern {
     /// Is the path matched? `partial`: or could something below it be?
     pub fn matches(&self, path: &str, partial: bool) -> bool {
         let path = path.to_lowercase();
-        let parts: Vec<&str> = path.split('/').collect();
+        let parts: Vec<&str> = path_parts(&path).collect();
         self.alternatives.iter().any(|pattern| {
             if let [only] = pattern.as_slice() {
                 let name = parts.iter().rev().find(|part| !part.is_empty());
@@ -75,9 +75,16 @@ impl Pattern {
     }
 }
 
+/// Names between slashes; several slashes are one.
+fn path_parts(path: &str) -> impl Iterator<Item = &str> {
+    let last = path.split('/').count() - 1;
+    let parts = path.split('/').enumerate();
+    parts.filter_map(move |(at, part)| (at == 0 || at == last || !part.is_empty()).then_some(part))
+}
+
 fn split(pattern: &str) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
-    for part in pattern.split('/') {
+    for part in path_parts(pattern) {
         let part = if part == "**" {
             Part::Deep
         } else {
@@ -285,6 +292,7 @@ mod tests {
             ("lib/*.js", "lib/a/b.js", false),
             ("lib/**", "lib/a/b.js", true),
             ("lib/**", "lib", false),
+            ("lib//**", "lib/a", true),
             ("**/x", "a/b/x", true),
             ("**/x", "x", true),
             ("a/**/b/**/c", "a/1/b/2/b/3/c", true),
