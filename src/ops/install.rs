@@ -6,6 +6,7 @@ use super::complete;
 use super::download::Download;
 use super::git::Packing;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
+use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::verify;
@@ -76,6 +77,8 @@ pub struct InstallOutcome {
     /// `deprecated` messages: package and text.
     pub deprecated: Vec<(String, String)>,
     pub scripts_run: usize,
+    /// What would be done, when nothing was to be done.
+    pub preview: Option<Preview>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -218,7 +221,11 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         ..InstallOutcome::default()
     };
     if request.dry_run {
-        return Ok(outcome);
+        let preview = Preview::of(project, &selection, &policy)?;
+        return Ok(InstallOutcome {
+            preview: Some(preview),
+            ..outcome
+        });
     }
     let run = Run {
         choice,

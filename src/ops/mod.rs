@@ -5,6 +5,7 @@ mod download;
 mod git;
 mod install;
 mod lifecycle;
+mod preview;
 mod session;
 mod shrinkwrap;
 mod source;
@@ -13,6 +14,7 @@ mod wanted;
 
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
+pub use preview::Preview;
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};
 pub use verify::{VerifyOutcome, verify};
