@@ -25,7 +25,7 @@ use std::path::Path;
 
 pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
-pub use swap::{Cleanup, Staged, Swapped};
+pub use swap::{Cleanup, Staged, Swapped, tidy};
 
 use crate::integrity::Integrity;
 use crate::name::PackageId;

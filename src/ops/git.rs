@@ -60,9 +60,25 @@ pub enum GitError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Disk(#[from] DiskError),
+    #[error("no tag of {repository} is a version in `{range}`")]
+    #[diagnostic(code(ETARGET), help("name a tag, a branch or a commit that is there"))]
+    NoTag { repository: String, range: String },
+    #[error("{repository} has no package.json{}", below(folder))]
+    #[diagnostic(
+        code(ENOENT),
+        help("is it an npm package? `#path:FOLDER` names a folder of it")
+    )]
+    NoManifest { repository: String, folder: String },
     #[error("`{0}` is no address of a repository")]
     #[diagnostic(code(EINVALIDREPO), help("write git+https://host/user/repository.git"))]
     Address(String),
+}
+
+fn below(folder: &str) -> String {
+    match folder.trim_matches('/') {
+        "" => String::new(),
+        folder => format!(" in `{folder}`"),
+    }
 }
 
 /// The manifest of the commit that `spec` means, and the lock's `resolved` for it.
@@ -286,6 +302,12 @@ impl Checkout {
             repository: crate::npmrc::masked(repository),
             reason,
         };
+        if !clone.package.join("package.json").exists() {
+            return Err(GitError::NoManifest {
+                repository: crate::npmrc::masked(repository),
+                folder: below.to_owned(),
+            });
+        }
         let inside = clone.package.canonicalize();
         let inside = inside.map_err(|error| failed(error.to_string()))?;
         let root = clone.folder.canonicalize();
@@ -328,14 +350,14 @@ fn commit(spec: &GitSpec, repository: &str) -> Result<String, GitError> {
         let best = best_tag(spec, refs.iter().map(|(_, name)| *name));
         return best
             .and_then(|tag| sha_of(&tag))
-            .ok_or_else(|| GitError::NoSuchRef {
-                repository: repository.to_owned(),
-                wanted: spec.range.clone().unwrap_or_default(),
+            .ok_or_else(|| GitError::NoTag {
+                repository: crate::npmrc::masked(repository),
+                range: spec.range.clone().unwrap_or_default(),
             });
     }
     let Some(wanted) = spec.committish.as_deref().filter(|text| !text.is_empty()) else {
         return sha_of("HEAD").ok_or_else(|| GitError::NoSuchRef {
-            repository: repository.to_owned(),
+            repository: crate::npmrc::masked(repository),
             wanted: "HEAD".to_owned(),
         });
     };
@@ -350,7 +372,7 @@ fn commit(spec: &GitSpec, repository: &str) -> Result<String, GitError> {
     .find_map(|name| sha_of(name))
     .or_else(|| refs.iter().find(short).map(|(sha, _)| (*sha).to_owned()))
     .ok_or_else(|| GitError::NoSuchRef {
-        repository: repository.to_owned(),
+        repository: crate::npmrc::masked(repository),
         wanted: wanted.to_owned(),
     })
 }

@@ -9,6 +9,7 @@ use super::lifecycle::{self, Lifecycle, Refused, Scripts};
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
+use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
@@ -183,6 +184,9 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         policy: &policy,
     };
     let digest = digest(session, request, &lock_bytes, &manifest);
+    if !request.dry_run {
+        link::tidy(project, &*session.reporter)?;
+    }
     if !request.dry_run
         && let Some(packages) = state::current(project, &digest, &store)
     {
@@ -248,9 +252,10 @@ pub(super) fn locked_tree(
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
     let differences = resolve::disagreements(&tree, request.frozen)?;
     if !differences.is_empty() {
+        let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {
             lock: lock.file_name.clone(),
-            differences,
+            differences: differences.iter().map(explain).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;

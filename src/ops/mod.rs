@@ -9,6 +9,7 @@ mod preview;
 mod session;
 mod shrinkwrap;
 mod source;
+mod stale;
 mod verify;
 mod wanted;
 
