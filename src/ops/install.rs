@@ -95,7 +95,7 @@ pub enum InstallError {
         lock: String,
         differences: Vec<String>,
     },
-    #[error("{} may not run the install scripts that they need", counted(&.0.names()))]
+    #[error("{} may not run the install scripts that {}", counted(&.0.names()), need(&.0.names()))]
     Scripts(Box<Refused>),
     #[error(
         "{} {} binaries for other platforms and none for {target}",
@@ -130,6 +130,14 @@ fn counted(packages: &[String]) -> String {
     match packages {
         [one] => format!("`{one}`"),
         many => format!("{} packages", many.len()),
+    }
+}
+
+fn need(packages: &[String]) -> &'static str {
+    if packages.len() == 1 {
+        "it needs"
+    } else {
+        "they need"
     }
 }
 
