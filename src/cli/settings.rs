@@ -217,6 +217,7 @@ pub fn shrinkwrap_request(
         } else {
             Writing::Write
         },
+        from: args.from.clone(),
         options: options(session, update, true)?,
     })
 }

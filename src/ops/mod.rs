@@ -2,12 +2,14 @@
 
 mod download;
 mod git;
+mod import;
 mod install;
 mod session;
 mod shrinkwrap;
 mod source;
 mod wanted;
 
+pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};

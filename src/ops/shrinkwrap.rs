@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::import::{Import, ImportReport};
 use super::session::Session;
 use super::source::Sources;
 use crate::disk::{self, DiskError};
+use crate::foreign::ForeignError;
 use crate::json::Document;
 use crate::lock::{self, Lock, LockError, Style, Top};
 use crate::manifest::{self, ManifestError};
@@ -28,6 +30,8 @@ pub struct ShrinkwrapRequest {
     pub lockfile: Option<String>,
     pub lockfile_version: Option<u32>,
     pub writing: Writing,
+    /// Another tool's lock to take versions from; the project's own is then not looked at.
+    pub from: Option<PathBuf>,
     pub options: Options,
 }
 
@@ -42,6 +46,8 @@ pub struct ShrinkwrapOutcome {
     pub warnings: Vec<(&'static str, String)>,
     /// Optional packages that could not be fetched: name and reason.
     pub left_out: Vec<(String, String)>,
+    /// What became of the versions of the lock that was imported.
+    pub import: Option<ImportReport>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,8 @@ pub enum ShrinkwrapError {
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -79,23 +87,31 @@ fn run(
     let file = manifest::read(project)?;
     let manifest = Arc::new(file.manifest);
     let name = request.lockfile.as_deref();
-    let former = lock::find_and_read(project, name)?;
+    let import = request.from.as_deref();
+    let import = import.map(|path| Import::read(path, project, &manifest));
+    let import = import.transpose()?;
+    let former = match lock::find_and_read(project, name) {
+        // Another lock takes its place.
+        Err(_) if import.is_some() => None,
+        former => former?,
+    };
     let registry = session.registry(&request.options)?;
     let source = Sources {
         registry: &registry,
         store: session.store.clone(),
         umask: session.umask(),
     };
-    let locked = former.as_ref().map(locked);
+    let options = &request.options;
     let reporter = &*session.reporter;
-    let ideal = resolve::ideal_tree(
-        project,
-        &manifest,
-        locked.as_ref(),
-        &source,
-        &request.options,
-        reporter,
-    )?;
+    let (ideal, import) = if let Some(import) = import {
+        let (ideal, report) = import.resolve(project, &manifest, &source, options, reporter)?;
+        (ideal, Some(report))
+    } else {
+        let locked = former.as_ref().map(locked);
+        let locked = locked.as_ref();
+        let ideal = resolve::ideal_tree(project, &manifest, locked, &source, options, reporter)?;
+        (ideal, None)
+    };
     registry.write_behind();
     let path = project.join(name.unwrap_or(lock::FILE_NAMES[0]));
     let document = file.document.unwrap_or_default();
@@ -114,6 +130,7 @@ fn run(
         changed,
         warnings: ideal.warnings,
         left_out: ideal.left_out,
+        import,
     })
 }
 

@@ -50,7 +50,7 @@ pub fn ideal_tree(
 ) -> Result<Ideal, ResolveError> {
     let warnings = dev_engines::check(manifest, options)?;
     let locked = locked.filter(|_| options.update != Update::Everything);
-    let mut tree = load::root(project, manifest, options.rules)?;
+    let mut tree = load::root(project, manifest, options.rules, &options.prefer)?;
     if let Some(locked) = locked {
         load::locked_nodes(&mut tree, locked)?;
     } else if options.update != Update::Everything {

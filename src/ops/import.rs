@@ -1,0 +1,336 @@
+//! Another tool's lock as the start: its versions are preferred, and those that moved are told.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+
+use crate::foreign::{self, Edge, ForeignError, ForeignLock, Origin, Package};
+use crate::integrity::Integrity;
+use crate::manifest::{self, Manifest};
+use crate::name::PackageId;
+use crate::report::Reporter;
+use crate::resolve::{
+    self, Hold, Ideal, NodeId, Options, Preferences, ResolveError, Source, Tree, folder_dependent,
+};
+
+/// What became of another lock's versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportReport {
+    /// The lock, as the user named it.
+    pub file: String,
+    pub tool: &'static str,
+    /// The format's version, as written.
+    pub format: String,
+    /// Different versions that the project needs by that lock, and how many of them it still has.
+    pub total: usize,
+    pub kept: usize,
+    pub moved: Vec<Moved>,
+    /// `name@version` that the other lock does not have, and that stand for none of its versions.
+    pub added: Vec<String>,
+    /// Kept, and changed by the other tool after unpacking, which npm does not do.
+    pub patched: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+/// A version that the other lock has and this one has not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    pub name: String,
+    pub from: String,
+    /// What the one who asked got instead.
+    pub to: Option<String>,
+    /// Who asked: `name@version`, or a folder of the project.
+    pub by: Option<String>,
+    pub reason: String,
+}
+
+/// A lock that is imported.
+pub struct Import {
+    file: String,
+    lock: ForeignLock,
+}
+
+impl Import {
+    /// Reads the lock at `path` for the project in `project`.
+    pub fn read(path: &Path, project: &Path, manifest: &Manifest) -> Result<Self, ForeignError> {
+        let mut lock = foreign::read(path)?;
+        lock.add_importer("", manifest);
+        for workspace in resolve::workspaces(project, manifest).unwrap_or_default() {
+            let Ok(file) = manifest::read(Path::new(&workspace.path)) else {
+                continue;
+            };
+            let folder = Path::new(&workspace.path).strip_prefix(project);
+            if let Ok(folder) = folder {
+                lock.add_importer(&folder.to_string_lossy(), &file.manifest);
+            }
+        }
+        let file = path.display().to_string();
+        Ok(Self { file, lock })
+    }
+
+    /// Resolves the project with the lock's versions wherever npm's rules allow them.
+    ///
+    /// First every dependency gets exactly what it had; if peers cannot agree on that, versions
+    /// that are there already may do; if they still cannot, the versions are npm's.
+    pub fn resolve(
+        &self,
+        project: &Path,
+        manifest: &Arc<Manifest>,
+        source: &dyn Source,
+        options: &Options,
+        reporter: &dyn Reporter,
+    ) -> Result<(Ideal, ImportReport), ResolveError> {
+        let attempt = |prefer: Preferences| {
+            let options = Options {
+                prefer: Arc::new(prefer),
+                ..options.clone()
+            };
+            resolve::ideal_tree(project, manifest, None, source, &options, reporter)
+        };
+        let in_conflict = |result: &Result<Ideal, ResolveError>| {
+            matches!(
+                result,
+                Err(ResolveError::PeerConflict(_) | ResolveError::Endless { .. })
+            )
+        };
+        let mut notes = Vec::new();
+        let mut result = attempt(self.preferences(Hold::Firm));
+        if in_conflict(&result) {
+            notes.push("peer dependencies conflict when everyone keeps its own version, so versions that npm would share are shared".to_owned());
+            result = attempt(self.preferences(Hold::Loose));
+        }
+        if in_conflict(&result) {
+            notes = vec![
+                "peer dependencies conflict with the lock's versions, so npm's own are taken"
+                    .to_owned(),
+            ];
+            result = attempt(self.promises(Hold::Loose));
+        }
+        let ideal = result?;
+        let report = self.report(&ideal.tree, notes);
+        Ok((ideal, report))
+    }
+
+    /// The lock's versions as the resolver takes them.
+    fn preferences(&self, hold: Hold) -> Preferences {
+        let mut preferences = self.promises(hold);
+        let mut choose = |dependent: &str, edges: &[Edge]| {
+            for edge in edges {
+                let package = self.target(edge);
+                if let Some(package) = package.filter(|package| package.origin == Origin::Registry)
+                {
+                    preferences.choose(dependent, &edge.name, &package.name, &package.version);
+                }
+            }
+        };
+        for importer in &self.lock.importers {
+            choose(&folder_dependent(&importer.path), &importer.edges);
+        }
+        let reachable = self.lock.reachable();
+        for package in reachable.values() {
+            choose(&id_of(package).to_string(), &package.edges);
+        }
+        for package in reachable
+            .values()
+            .filter(|package| package.origin == Origin::Registry)
+        {
+            preferences.offer(&package.name, &package.version);
+        }
+        preferences
+    }
+
+    /// The hashes alone.
+    fn promises(&self, hold: Hold) -> Preferences {
+        let mut preferences = Preferences::new(&self.file, hold);
+        for package in self.lock.packages.values() {
+            let integrity = package.integrity.as_deref().and_then(Integrity::parse);
+            if let Some(integrity) = integrity.filter(|_| package.origin == Origin::Registry) {
+                preferences.promise(id_of(package), integrity);
+            }
+        }
+        preferences
+    }
+
+    fn target(&self, edge: &Edge) -> Option<&Package> {
+        self.lock.packages.get(edge.to.as_ref()?)
+    }
+
+    fn report(&self, tree: &Tree, notes: Vec<String>) -> ImportReport {
+        let ours = Ours::of(tree);
+        let reachable = self.lock.reachable();
+        let mut theirs: IndexMap<PackageId, Vec<&str>> = IndexMap::new();
+        for (key, package) in &reachable {
+            theirs.entry(id_of(package)).or_default().push(key);
+        }
+        let mut report = ImportReport {
+            file: self.file.clone(),
+            tool: self.lock.format.tool(),
+            format: self.lock.version.clone(),
+            total: theirs.len(),
+            kept: 0,
+            moved: Vec::new(),
+            added: Vec::new(),
+            patched: Vec::new(),
+            notes,
+        };
+        for (id, keys) in &theirs {
+            let package = keys.first().map(|key| reachable[key]);
+            if package.is_some_and(|package| ours.has(tree, package)) {
+                report.kept += 1;
+                if keys.iter().any(|key| reachable[key].patched) {
+                    report.patched.push(id.to_string());
+                }
+            } else {
+                report.moved.push(self.moved(tree, &ours, id, keys));
+            }
+        }
+        report
+            .moved
+            .sort_by(|a, b| (&a.name, &a.from).cmp(&(&b.name, &b.from)));
+        let stands_in = |id: &PackageId| {
+            let moved = report.moved.iter();
+            let mut moved = moved.filter(|moved| moved.name == *id.name);
+            moved.any(|moved| moved.to.as_deref() == Some(&*id.version))
+        };
+        let news = ours.by_id.keys().filter(|id| !theirs.contains_key(*id));
+        let elsewhere = |id: &PackageId| {
+            let mut kept = theirs.keys().filter(|theirs| theirs.name == id.name);
+            kept.any(|theirs| semver::Version::parse(&theirs.version).is_err())
+        };
+        let mut added: Vec<String> = news
+            .filter(|id| !stands_in(id) && !elsewhere(id))
+            .map(ToString::to_string)
+            .collect();
+        added.sort();
+        report.added = added;
+        report
+    }
+
+    /// Why a version of the other lock is gone: told of the first dependent that is still there.
+    fn moved(&self, tree: &Tree, ours: &Ours, id: &PackageId, keys: &[&str]) -> Moved {
+        let mut moved = Moved {
+            name: id.name.to_string(),
+            from: id.version.to_string(),
+            to: None,
+            by: None,
+            reason: "nothing that asked for it is left".to_owned(),
+        };
+        let asks = |edge: &&Edge| edge.to.as_deref().is_some_and(|to| keys.contains(&to));
+        let importers = self.lock.importers.iter().map(|importer| {
+            let node = tree.at(tree.root, &importer.path);
+            let name = match &*importer.path {
+                "" => "the project",
+                path => path,
+            };
+            let node = node.or((importer.path.is_empty()).then_some(tree.root));
+            (name.to_owned(), node, &importer.edges)
+        });
+        let packages = self.lock.packages.values().map(|package| {
+            let id = id_of(package);
+            let node = ours.by_id.get(&id).and_then(|nodes| nodes.first().copied());
+            (id.to_string(), node, &package.edges)
+        });
+        for (by, node, edges) in importers.chain(packages) {
+            let Some(edge) = edges.iter().find(asks) else {
+                continue;
+            };
+            moved.by.get_or_insert_with(|| by.clone());
+            let Some(node) = node else { continue };
+            let (to, reason) = self.verdict(tree, node, edge);
+            return Moved {
+                to,
+                by: Some(by),
+                reason,
+                ..moved
+            };
+        }
+        moved
+    }
+
+    /// What `node` got for a dependency of the other lock, and why.
+    fn verdict(&self, tree: &Tree, node: NodeId, edge: &Edge) -> (Option<String>, String) {
+        let edges = tree.out_edges(node);
+        let Some(id) = edges
+            .into_iter()
+            .find(|id| tree.edge_name(*id) == edge.name)
+        else {
+            let reason = "npm does not see this dependency in its package.json";
+            return (None, reason.to_owned());
+        };
+        let to = tree.edge(id).to;
+        let got = to.map(|to| tree.version_text(to).to_owned());
+        let got = got.filter(|version| !version.is_empty());
+        let spec = tree.spec_text(id).unwrap_or_default();
+        let target = self.target(edge);
+        let reason = match target {
+            _ if tree.is_overridden(id) => format!("`overrides` in package.json ask for {spec}"),
+            Some(Package {
+                origin: Origin::Elsewhere(place),
+                ..
+            }) => {
+                format!("it is not from the registry but from {place}, and resolved anew")
+            }
+            Some(package) if !tree.allows(id, &package.name, &package.version) => {
+                format!("{spec} does not allow it")
+            }
+            Some(_) if tree.is_choice_dropped(id) => {
+                "the registry does not have it, or it may not be taken (age, policy)".to_owned()
+            }
+            _ if to.is_some_and(|to| tree.is_link(to)) => "the workspace is taken".to_owned(),
+            _ if to.is_none() => "it is optional and could not be loaded".to_owned(),
+            _ if tree.edge(id).kind.is_peer() => {
+                "another package's peer dependency decides".to_owned()
+            }
+            _ => "npm's rules share a version here".to_owned(),
+        };
+        (got, reason)
+    }
+}
+
+fn id_of(package: &Package) -> PackageId {
+    PackageId::new(&package.name, &package.version)
+}
+
+/// The packages of the new lock.
+struct Ours {
+    by_id: FxHashMap<PackageId, Vec<NodeId>>,
+}
+
+impl Ours {
+    fn of(tree: &Tree) -> Self {
+        let mut by_id: FxHashMap<PackageId, Vec<NodeId>> = FxHashMap::default();
+        for id in tree.inventory(tree.root) {
+            let node = tree.node(id);
+            if node.link.is_some() || node.parent.is_none() || node.failure.is_some() {
+                continue;
+            }
+            let name = node.package.manifest.name();
+            let name = name.unwrap_or_else(|| tree.name_text(id));
+            let id_of = PackageId::new(name, tree.version_text(id));
+            by_id.entry(id_of).or_default().push(id);
+        }
+        Self { by_id }
+    }
+
+    /// Is it there, and if it is not from a registry, the same commit or address?
+    fn has(&self, tree: &Tree, package: &Package) -> bool {
+        let Origin::Elsewhere(place) = &package.origin else {
+            return self.by_id.contains_key(&id_of(package));
+        };
+        let last = |text: &str| {
+            let end = text.rsplit(['#', '/', '=']).next().unwrap_or(text);
+            end.trim_end_matches(".tgz").to_owned()
+        };
+        let wanted = last(place);
+        let of_name = self
+            .by_id
+            .iter()
+            .filter(|(id, _)| *id.name == *package.name);
+        of_name.flat_map(|(_, nodes)| nodes).any(|node| {
+            let resolved = tree.node(*node).resolved.as_deref();
+            resolved.is_some_and(|resolved| last(resolved) == wanted)
+        })
+    }
+}
