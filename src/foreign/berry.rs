@@ -67,7 +67,7 @@ fn add(lock: &mut ForeignLock, resolution: &str, entry: &Item) -> Result<(), Fla
     package.patched = patched;
     let reference = reference.split("::").next().unwrap_or(reference);
     if reference.contains(':') && !reference.starts_with("npm:") {
-        package.origin = Origin::Elsewhere(reference.to_owned());
+        package.origin = Origin::of_reference(reference);
     }
     if let Some(conditions) = entry.text_of("conditions")? {
         // `os=darwin & cpu=x64`, or `(os=darwin | os=linux) & cpu=x64`

@@ -63,7 +63,7 @@ fn package(place: &str, entry: &Item) -> Result<Option<Package>, Flaw> {
     }
     let mut package = Package::new(name, reference, entry.line);
     if semver::Version::parse(reference).is_err() {
-        package.origin = Origin::Elsewhere(reference.to_owned());
+        package.origin = Origin::of_reference(reference);
     } else if let Some(url) = fields.get(1) {
         let url = url.text(place)?;
         package.resolved = (!url.is_empty()).then(|| url.to_owned());

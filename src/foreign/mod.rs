@@ -100,8 +100,25 @@ impl Edge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Registry,
-    /// A repository, a URL, a folder, …, in the format's words.
+    /// A folder on this machine, as written.
+    Folder(String),
+    /// A repository, a URL, a local tarball, …, in the format's words.
     Elsewhere(String),
+}
+
+impl Origin {
+    /// What a reference that is no version means.
+    fn of_reference(reference: &str) -> Self {
+        let local = ["file:", "link:", "portal:"];
+        let path = local.iter().find_map(|kind| reference.strip_prefix(kind));
+        let is_tarball = [".tgz", ".tar.gz", ".tar"]
+            .iter()
+            .any(|end| reference.ends_with(end));
+        match path.filter(|_| !is_tarball) {
+            Some(path) => Self::Folder(path.trim_start_matches("./").to_owned()),
+            None => Self::Elsewhere(reference.to_owned()),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -89,24 +89,23 @@ fn read_importer(path: &str, item: &Item) -> Result<Importer, Flaw> {
 /// One package: what it is, and what it got (the same item before version 9).
 fn package(id: &str, about: &Item, snapshot: &Item) -> Result<Package, Flaw> {
     let (name, version) = identity(id);
+    let resolution = about.get("resolution");
+    let of_resolution = |key: &str| resolution.map_or(Ok(None), |item| item.text_of(key));
+    let directory = of_resolution("directory")?;
     let name = about.text_of("name")?.or(name);
-    let version = about.text_of("version")?.or(version);
-    let (Some(name), Some(version)) = (name, version) else {
+    let known = about.text_of("version")?.or(version);
+    let (Some(name), Some(known)) = (name, known.or(directory.map(|_| ""))) else {
         let reason = format!("{id:?} tells neither by key nor by fields which package it is");
         return Err(Flaw::new(about.line, reason));
     };
-    let mut package = Package::new(name, version, about.line);
-    if let Some(resolution) = about.get("resolution") {
-        resolution.members("resolution")?;
-        package.integrity = resolution.text_of("integrity")?.map(str::to_owned);
-        package.resolved = resolution.text_of("tarball")?.map(str::to_owned);
-        let commit = resolution.text_of("commit")?;
-        let place = package.resolved.as_deref();
-        let place = place.or(resolution.text_of("repo")?);
-        let place = place.or(resolution.text_of("directory")?);
-        if commit.is_some() || identity(id).1.is_none() {
-            package.origin = Origin::Elsewhere(place.unwrap_or(id).to_owned());
-        }
+    let mut package = Package::new(name, known, about.line);
+    package.integrity = of_resolution("integrity")?.map(str::to_owned);
+    package.resolved = of_resolution("tarball")?.map(str::to_owned);
+    if let Some(directory) = directory {
+        package.origin = Origin::Folder(directory.to_owned());
+    } else if version.is_none() || of_resolution("commit")?.is_some() {
+        let place = package.resolved.as_deref().or(of_resolution("repo")?);
+        package.origin = Origin::Elsewhere(place.unwrap_or(id).to_owned());
     }
     package.patched = id.contains("patch_hash=") || about.is_true("patched");
     package.os = about.texts_of("os")?;

@@ -59,7 +59,7 @@ fn package(id: &str, fields: &Item) -> Result<Package, Flaw> {
         None => Integrity::from_shasum(hash).map(|hash| hash.to_string()),
     };
     if spec.is_none_or(|spec| !spec.is_registry()) {
-        package.origin = Origin::Elsewhere(resolved.unwrap_or(range).to_owned());
+        package.origin = Origin::of_reference(resolved.unwrap_or(range));
     }
     for (field, optional) in [("dependencies", false), ("optionalDependencies", true)] {
         for (name, range) in fields.members_of(field)? {

@@ -130,7 +130,11 @@ impl Import {
         }
         let reachable = self.lock.reachable();
         for package in reachable.values() {
-            choose(&id_of(package).to_string(), &package.edges);
+            let dependent = match &package.origin {
+                Origin::Folder(path) => folder_dependent(path),
+                _ => id_of(package).to_string(),
+            };
+            choose(&dependent, &package.edges);
         }
         for package in reachable
             .values()
@@ -161,7 +165,10 @@ impl Import {
         let ours = Ours::of(tree);
         let reachable = self.lock.reachable();
         let mut theirs: IndexMap<PackageId, Vec<&str>> = IndexMap::new();
-        for (key, package) in &reachable {
+        let packages = reachable.iter();
+        // A folder is what it is, whichever tool links it.
+        let packages = packages.filter(|(_, package)| !matches!(package.origin, Origin::Folder(_)));
+        for (key, package) in packages {
             theirs.entry(id_of(package)).or_default().push(key);
         }
         let mut report = ImportReport {

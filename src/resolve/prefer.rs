@@ -62,6 +62,11 @@ impl Preferences {
         }
     }
 
+    /// Is nothing preferred or promised?
+    pub fn is_empty(&self) -> bool {
+        self.choices.is_empty() && self.described.is_empty() && self.integrities.is_empty()
+    }
+
     /// `dependent` (see [`folder`] and [`PackageId`]) got this version when it asked for `name`.
     pub fn choose(&mut self, dependent: &str, name: &str, package: &str, version: &str) {
         let Some(version) = parse_version(version, Mode::Loose) else {
