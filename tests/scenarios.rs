@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use heatseal::npmrc::Config;
+use heatseal::npmrc::{Allowed, Config, Generation};
 use heatseal::ops::{self, Session, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use heatseal::report::Silent;
 use heatseal::resolve::{Omit, Options, Rules, Strategy, Update};
@@ -146,7 +146,7 @@ impl Place {
         let config = Config::load(&self.path(PROJECT), &env, &flags).unwrap();
         let session = Session {
             project: self.path(PROJECT),
-            host: recording_host(),
+            host: recording_host(scenario.npm),
             store: self.path("store"),
             reporter: Arc::new(Silent),
             config,
@@ -158,6 +158,7 @@ impl Place {
                 .text("lockfile-version")
                 .and_then(|text| text.parse().ok()),
             writing: Writing::Write,
+            from: None,
             options: options(&session),
         };
         match ops::shrinkwrap(&session, &request) {
@@ -168,7 +169,11 @@ impl Place {
 }
 
 /// Where npm ran when the expectations were recorded.
-fn recording_host() -> Target {
+fn recording_host(npm: u64) -> Target {
+    let (node, npm) = match npm {
+        12 => ("24.21.0", "12.2.0"),
+        _ => ("20.20.2", "11.19.1"),
+    };
     Target {
         os: "linux".to_owned(),
         cpu: "x64".to_owned(),
@@ -176,8 +181,8 @@ fn recording_host() -> Target {
             family: LibcFamily::Glibc,
             version: None,
         }),
-        node: parse_version("20.20.2", Mode::Strict),
-        npm: parse_version("11.19.1", Mode::Strict),
+        node: parse_version(node, Mode::Strict),
+        npm: parse_version(npm, Mode::Strict),
     }
 }
 
@@ -198,6 +203,7 @@ fn flags(words: &[String]) -> Vec<(String, String)> {
 
 fn options(session: &Session) -> Options {
     let config = &session.config;
+    let generation = Generation::of(session.host.npm.as_ref());
     let on = |key: &str| config.flag(key).unwrap_or(false);
     let omitted = config.omitted();
     let mut optional_target = session.host.clone();
@@ -213,6 +219,8 @@ fn options(session: &Session) -> Options {
         rules: Rules {
             legacy_peer_deps: on("legacy-peer-deps"),
             install_links: on("install-links"),
+            generation,
+            allowed: Allowed::find(config, generation).unwrap(),
         },
         strategy: match config.text("install-strategy") {
             _ if on("legacy-bundling") => Strategy::Nested,
@@ -242,6 +250,7 @@ fn code(error: &ShrinkwrapError) -> String {
     let code = match error {
         ShrinkwrapError::Manifest(error) => of(error),
         ShrinkwrapError::Lock(error) => of(error),
+        ShrinkwrapError::Foreign(error) => of(error),
         ShrinkwrapError::Config(error) => of(error),
         ShrinkwrapError::Registry(error) => of(error),
         ShrinkwrapError::Resolve(error) => Some(error.code()),

@@ -65,11 +65,20 @@ pub fn is_recorded(path: &Path) -> bool {
     path.with_extension("error").exists() || path.with_extension("lock.json").exists()
 }
 
-/// Runs npm on each of `scenarios`, a few at a time, and keeps the answers.
+/// Runs npm on those of `scenarios` that are for its major version, a few at a time, and keeps the
+/// answers; their number.
 ///
 /// Errors: [`MockError::Surprises`] when a second run changes a lock and the scenario has no
 /// `changes_again`, or the reverse; everything is kept all the same.
-pub fn record_all(scenarios: &[PathBuf], npm: &Path) -> Result<(), MockError> {
+pub fn record_all(scenarios: &[PathBuf], npm: &Path) -> Result<usize, MockError> {
+    let major = major(npm)?;
+    let mut mine = Vec::new();
+    for path in scenarios {
+        if scenario::load(path)?.npm == major {
+            mine.push(path.clone());
+        }
+    }
+    let scenarios = &mine[..];
     let next = AtomicUsize::new(0);
     let surprises: Vec<String> = std::thread::scope(|scope| {
         let work = || record_from(scenarios, &next, npm);
@@ -80,9 +89,21 @@ pub fn record_all(scenarios: &[PathBuf], npm: &Path) -> Result<(), MockError> {
     })?
     .concat();
     if surprises.is_empty() {
-        return Ok(());
+        return Ok(scenarios.len());
     }
     Err(MockError::Surprises(surprises.join("\n")))
+}
+
+/// The major version of the npm at `npm`; 0 when it does not say.
+fn major(npm: &Path) -> Result<u64, MockError> {
+    let output = Command::new(npm).arg("--version").output();
+    let output = output.map_err(|source| MockError::Run {
+        program: npm.display().to_string(),
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let major = text.trim().split('.').next().unwrap_or_default();
+    Ok(major.parse().unwrap_or_default())
 }
 
 /// Takes scenarios from the list until there is none left.

@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! about = "one sentence"
+//! npm = 12
 //! flags = ["--omit=dev"]
 //! root.dependencies = { b = "^1" }
 //! packages."b@1.0.0".dependencies = { c = "^2" }
@@ -38,6 +39,8 @@ pub struct Scenario {
     /// The project's manifest, an empty object when the scenario has none.
     pub root: Value,
     pub registry: Registry,
+    /// The npm that answers, by its major version: 11 unless `npm = 12` is said.
+    pub npm: u64,
     /// Arguments for the command under test.
     pub flags: Vec<String>,
     /// The project's files by path, `package.json` among them unless the project has none.
@@ -123,6 +126,12 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
             .collect::<Result<_, _>>()?,
         Some(_) => return Err(wrong("flags", "expected a list of strings")),
     };
+    let npm = match fields.remove("npm") {
+        None => 11,
+        Some(npm) => npm
+            .as_u64()
+            .ok_or_else(|| wrong("npm", "expected a major version"))?,
+    };
     let packages = take_table(&mut fields, "packages")?;
     let tags = take_table(&mut fields, "tags")?;
     let expect = take_table(&mut fields, "expect")?;
@@ -130,6 +139,7 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
         about,
         root,
         registry: registry(packages, tags)?,
+        npm,
         flags,
         project,
         changes_again,

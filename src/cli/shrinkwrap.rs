@@ -33,6 +33,10 @@ pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
     } else if only_compares && let Some(changes) = &changes {
         context.print(&tables::changes(&changes.diff, context.paint));
     }
+    if let Some(hint) = &outcome.hint {
+        let word = context.renderer.paint.cyan("hint");
+        context.renderer.say(&format!("{word}: {hint}"));
+    }
     if let Some(import) = &outcome.import {
         tell_import(import, context);
     }
@@ -116,15 +120,10 @@ fn tell_import(import: &ImportReport, context: &Context) {
     renderer.say(&format!("kept {kept} of {total} {noun} of {file}{end}"));
     for moved in &import.moved {
         let to = moved.to.as_deref().unwrap_or("–");
-        let by = moved.by.as_deref().map(|by| format!("; {by} asked"));
-        let line = format!(
-            "  {}  {} → {to}  {}{}",
-            moved.name,
-            moved.from,
-            moved.reason,
-            by.unwrap_or_default()
-        );
-        renderer.say(&one_line(&line));
+        let asked = moved.by.as_deref().map(|by| format!("; {by} asked"));
+        let why = format!("{}{}", moved.reason, asked.unwrap_or_default());
+        let [name, from, to, why] = [&moved.name, &moved.from, to, &why].map(one_line);
+        renderer.say(&format!("  {name}  {from} → {to}  {why}"));
     }
     if !import.added.is_empty() {
         let list = one_line(&import.added.join(", "));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::disk::beside;
 use crate::manifest;
+use crate::npmrc::Generation;
 use crate::resolve::{Fetched, LoadFailure};
 use crate::spec::{Committish, GitSpec, Mode, Prerelease, parse_version};
 
@@ -32,17 +33,17 @@ pub enum GitError {
 }
 
 /// The manifest of the commit that `spec` means, and the lock's `resolved` for it.
-pub fn fetch(spec: &GitSpec, raw: &str) -> Result<Fetched, LoadFailure> {
-    find(spec, raw).map_err(LoadFailure::new)
+pub fn fetch(spec: &GitSpec, raw: &str, generation: Generation) -> Result<Fetched, LoadFailure> {
+    find(spec, raw, generation).map_err(LoadFailure::new)
 }
 
-fn find(spec: &GitSpec, raw: &str) -> Result<Fetched, GitError> {
+fn find(spec: &GitSpec, raw: &str, generation: Generation) -> Result<Fetched, GitError> {
     let mut failure = GitError::Address(raw.to_owned());
     for repository in addresses(spec) {
         if repository.starts_with('-') {
             continue;
         }
-        match at(spec, &repository, raw) {
+        match at(spec, &repository, raw, generation) {
             Err(error @ GitError::Failed { .. }) => failure = error,
             done => return done,
         }
@@ -61,7 +62,12 @@ fn addresses(spec: &GitSpec) -> Vec<String> {
     }
 }
 
-fn at(spec: &GitSpec, repository: &str, raw: &str) -> Result<Fetched, GitError> {
+fn at(
+    spec: &GitSpec,
+    repository: &str,
+    raw: &str,
+    generation: Generation,
+) -> Result<Fetched, GitError> {
     let sha = commit(spec, repository)?;
     let folder = beside(&std::env::temp_dir().join("heatseal-git"));
     let read = checkout(repository, &sha, &folder).and_then(|()| {
@@ -76,7 +82,7 @@ fn at(spec: &GitSpec, repository: &str, raw: &str) -> Result<Fetched, GitError> 
     let _ = std::fs::remove_dir_all(&folder);
     Ok(Fetched {
         manifest: Arc::new(read?),
-        resolved: Some(spec.resolved_at(raw, &sha).into()),
+        resolved: Some(spec.resolved_at(raw, &sha, generation).into()),
         integrity: None,
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
-use crate::foreign::{self, Edge, ForeignError, ForeignLock, Origin, Package};
+use crate::foreign::{self, Edge, ForeignError, ForeignLock, Format, Origin, Package};
 use crate::integrity::Integrity;
 use crate::manifest::{self, Manifest};
 use crate::name::PackageId;
@@ -46,10 +46,57 @@ pub struct Moved {
     pub reason: String,
 }
 
+const SHARED: &str = "peer dependencies conflict when everyone keeps its own version, so versions that npm would share are shared";
+const NOT_AT_ALL: &str =
+    "peer dependencies conflict with the lock's versions, so npm's own are taken";
+
 /// A lock that is imported.
 pub struct Import {
     file: String,
     lock: ForeignLock,
+    notes: Vec<String>,
+}
+
+/// Another tool's lock in a project that has no lock of npm's.
+#[derive(Debug, Default)]
+pub struct Neighbour {
+    /// What npm takes from it.
+    pub prefer: Preferences,
+    pub hint: Option<String>,
+}
+
+impl Neighbour {
+    /// npm takes from yarn 1's lock what it has for exactly the name and the range that somebody
+    /// asks for, and ignores other locks and those it cannot read.
+    pub fn find(project: &Path) -> Self {
+        let there = |name: &&&str| project.join(name).is_file();
+        let Some(name) = foreign::FILE_NAMES.iter().find(there) else {
+            return Self::default();
+        };
+        let lock = foreign::read(&project.join(name)).ok();
+        let lock = lock.filter(|lock| lock.format == Format::Yarn1);
+        let Some(lock) = lock else {
+            let hint = format!("`heatseal shrinkwrap --from {name}` keeps the versions of {name}");
+            return Self {
+                hint: Some(hint),
+                ..Self::default()
+            };
+        };
+        let mut prefer = promises(&lock, name, Hold::Loose);
+        for ((name, spec), id) in &lock.descriptors {
+            let package = lock.packages.get(id);
+            if let Some(package) = package.filter(|package| package.resolved.is_some()) {
+                prefer.describe(name, spec, &package.version);
+            }
+        }
+        let hint = format!(
+            "versions are taken from {name}, as npm does; `heatseal shrinkwrap --from {name}` keeps more of them and tells which moved"
+        );
+        Self {
+            prefer,
+            hint: Some(hint),
+        }
+    }
 }
 
 impl Import {
@@ -67,7 +114,17 @@ impl Import {
             }
         }
         let file = path.display().to_string();
-        Ok(Self { file, lock })
+        Ok(Self {
+            file,
+            lock,
+            notes: Vec::new(),
+        })
+    }
+
+    /// Remembers that the project's own lock is not looked at.
+    pub fn instead_of(&mut self, lock: &str) {
+        let note = format!("{lock} is not looked at: {} takes its place", self.file);
+        self.notes.push(note);
     }
 
     /// Resolves the project with the lock's versions wherever npm's rules allow them.
@@ -95,18 +152,16 @@ impl Import {
                 Err(ResolveError::PeerConflict(_) | ResolveError::Endless { .. })
             )
         };
-        let mut notes = Vec::new();
+        let mut notes = self.notes.clone();
         let mut result = attempt(self.preferences(Hold::Firm));
         if in_conflict(&result) {
-            notes.push("peer dependencies conflict when everyone keeps its own version, so versions that npm would share are shared".to_owned());
+            notes.push(SHARED.to_owned());
             result = attempt(self.preferences(Hold::Loose));
         }
         if in_conflict(&result) {
-            notes = vec![
-                "peer dependencies conflict with the lock's versions, so npm's own are taken"
-                    .to_owned(),
-            ];
-            result = attempt(self.promises(Hold::Loose));
+            notes.pop();
+            notes.push(NOT_AT_ALL.to_owned());
+            result = attempt(promises(&self.lock, &self.file, Hold::Loose));
         }
         let ideal = result?;
         let report = self.report(&ideal.tree, notes);
@@ -115,7 +170,7 @@ impl Import {
 
     /// The lock's versions as the resolver takes them.
     fn preferences(&self, hold: Hold) -> Preferences {
-        let mut preferences = self.promises(hold);
+        let mut preferences = promises(&self.lock, &self.file, hold);
         let mut choose = |dependent: &str, edges: &[Edge]| {
             for edge in edges {
                 let package = self.target(edge);
@@ -141,18 +196,6 @@ impl Import {
             .filter(|package| package.origin == Origin::Registry)
         {
             preferences.offer(&package.name, &package.version);
-        }
-        preferences
-    }
-
-    /// The hashes alone.
-    fn promises(&self, hold: Hold) -> Preferences {
-        let mut preferences = Preferences::new(&self.file, hold);
-        for package in self.lock.packages.values() {
-            let integrity = package.integrity.as_deref().and_then(Integrity::parse);
-            if let Some(integrity) = integrity.filter(|_| package.origin == Origin::Registry) {
-                preferences.promise(id_of(package), integrity);
-            }
         }
         preferences
     }
@@ -290,7 +333,7 @@ impl Import {
             _ if tree.edge(id).kind.is_peer() => {
                 "another package's peer dependency decides".to_owned()
             }
-            _ => "npm's rules share a version here".to_owned(),
+            _ => "it does not go with a peer dependency".to_owned(),
         };
         (got, reason)
     }
@@ -298,6 +341,18 @@ impl Import {
 
 fn id_of(package: &Package) -> PackageId {
     PackageId::new(&package.name, &package.version)
+}
+
+/// A lock's hashes alone.
+fn promises(lock: &ForeignLock, file: &str, hold: Hold) -> Preferences {
+    let mut preferences = Preferences::new(file, hold);
+    for package in lock.packages.values() {
+        let integrity = package.integrity.as_deref().and_then(Integrity::parse);
+        if let Some(integrity) = integrity.filter(|_| package.origin == Origin::Registry) {
+            preferences.promise(id_of(package), integrity);
+        }
+    }
+    preferences
 }
 
 /// The packages of the new lock.

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::import::{Import, ImportReport};
+use super::import::{Import, ImportReport, Neighbour};
 use super::session::Session;
 use super::source::Sources;
 use crate::disk::{self, DiskError};
 use crate::foreign::ForeignError;
 use crate::json::Document;
 use crate::lock::{self, Lock, LockError, Style, Top};
-use crate::manifest::{self, ManifestError};
-use crate::npmrc::ConfigError;
+use crate::manifest::{self, Manifest, ManifestError};
+use crate::npmrc::{ConfigError, Generation};
 use crate::registry::RegistryError;
-use crate::resolve::{self, Locked, Options, ResolveError, Tree};
+use crate::resolve::{self, Locked, Options, ResolveError, Tree, Update};
 
 /// What to do with the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +48,8 @@ pub struct ShrinkwrapOutcome {
     pub left_out: Vec<(String, String)>,
     /// What became of the versions of the lock that was imported.
     pub import: Option<ImportReport>,
+    /// What else could be done about another tool's lock that lies in the project.
+    pub hint: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -87,29 +89,28 @@ fn run(
     let file = manifest::read(project)?;
     let manifest = Arc::new(file.manifest);
     let name = request.lockfile.as_deref();
-    let import = request.from.as_deref();
-    let import = import.map(|path| Import::read(path, project, &manifest));
-    let import = import.transpose()?;
-    let former = match lock::find_and_read(project, name) {
-        // Another lock takes its place.
-        Err(_) if import.is_some() => None,
-        former => former?,
-    };
+    let start = Start::find(project, request, &manifest)?;
+    let former = start.former;
+    if request.options.rules.generation == Generation::Twelve {
+        refuse_version_4(project, &manifest, former.as_ref())?;
+    }
     let registry = session.registry(&request.options)?;
     let source = Sources {
         registry: &registry,
         store: session.store.clone(),
         umask: session.umask(),
+        generation: request.options.rules.generation,
     };
-    let options = &request.options;
+    let mut options = request.options.clone();
     let reporter = &*session.reporter;
-    let (ideal, import) = if let Some(import) = import {
-        let (ideal, report) = import.resolve(project, &manifest, &source, options, reporter)?;
+    let (ideal, import) = if let Some(import) = start.import {
+        let (ideal, report) = import.resolve(project, &manifest, &source, &options, reporter)?;
         (ideal, Some(report))
     } else {
         let locked = former.as_ref().map(locked);
         let locked = locked.as_ref();
-        let ideal = resolve::ideal_tree(project, &manifest, locked, &source, options, reporter)?;
+        options.prefer = start.neighbour.prefer.into();
+        let ideal = resolve::ideal_tree(project, &manifest, locked, &source, &options, reporter)?;
         (ideal, None)
     };
     registry.write_behind();
@@ -131,7 +132,73 @@ fn run(
         warnings: ideal.warnings,
         left_out: ideal.left_out,
         import,
+        hint: start.neighbour.hint,
     })
+}
+
+/// What the new tree starts from.
+struct Start {
+    former: Option<Lock>,
+    import: Option<Import>,
+    neighbour: Neighbour,
+}
+
+impl Start {
+    fn find(
+        project: &Path,
+        request: &ShrinkwrapRequest,
+        manifest: &Manifest,
+    ) -> Result<Self, ShrinkwrapError> {
+        let former = lock::find_and_read(project, request.lockfile.as_deref());
+        let Some(path) = &request.from else {
+            let former = former?;
+            let alone = former.is_none() && request.options.update == Update::Nothing;
+            let neighbour = alone.then(|| Neighbour::find(project));
+            return Ok(Self {
+                former,
+                import: None,
+                neighbour: neighbour.unwrap_or_default(),
+            });
+        };
+        let mut import = Import::read(path, project, manifest)?;
+        // The other lock takes its place, whatever is wrong with it.
+        let former = former.ok().flatten();
+        if let Some(former) = &former {
+            import.instead_of(&former.file_name);
+        }
+        Ok(Self {
+            former,
+            import: Some(import),
+            neighbour: Neighbour::default(),
+        })
+    }
+}
+
+/// npm 12 rewrites manifests and patches packages where the project says so; locks that depend on
+/// it have version 4.
+fn refuse_version_4(
+    project: &Path,
+    manifest: &Manifest,
+    former: Option<&Lock>,
+) -> Result<(), LockError> {
+    if let Some(lock) = former.filter(|lock| lock.version > 3) {
+        return Err(LockError::Version {
+            file: lock.file_name.clone(),
+            found: lock.version,
+        });
+    }
+    let field = ["packageExtensions", "patchedDependencies"]
+        .into_iter()
+        .find(|field| manifest.object(field).is_some_and(|map| !map.is_empty()))
+        .map(|field| format!("`{field}` in package.json"));
+    let file = [".npm-extension.mjs", ".npm-extension.cjs"]
+        .into_iter()
+        .find(|file| project.join(file).exists())
+        .map(|file| format!("`{file}`"));
+    match field.or(file) {
+        Some(feature) => Err(LockError::Version4 { feature }),
+        None => Ok(()),
+    }
 }
 
 fn shown_name(path: &Path) -> String {

@@ -55,6 +55,32 @@ pub struct IncompleteManifest {
     pub name: String,
 }
 
+/// A dependency on a source that `allow-git` and its like close.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "`{spec}` is not allowed: {} of type {kind} are closed by `allow-{kind}`",
+    if *only_transitive { "dependencies' dependencies" } else { "dependencies" }
+)]
+pub struct Disallowed {
+    /// `git`, `remote`, `file` or `directory`.
+    pub kind: &'static str,
+    pub spec: String,
+    pub only_transitive: bool,
+}
+
+impl Diagnostic for Disallowed {
+    fn code(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        Some(Box::new(format!("EALLOW{}", self.kind.to_uppercase())))
+    }
+
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        let kind = self.kind;
+        Some(Box::new(format!(
+            "depend on a registry version, or set `allow-{kind}=root` (or `all`) in .npmrc"
+        )))
+    }
+}
+
 /// Why resolution ended without a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
@@ -66,9 +92,11 @@ pub enum ResolveError {
         /// From the project to the package that asked: `a@1 › b@2`.
         chain: Vec<String>,
     },
-    #[error("{error}")]
+    #[error("{}{error}", place.as_ref().map_or(String::new(), |place| format!("{place}: ")))]
     Spec {
         error: SpecError,
+        /// File and line, where it is the project's own.
+        place: Option<String>,
         dependency: String,
         chain: Vec<String>,
     },

@@ -537,7 +537,7 @@ impl<'a> Builder<'a> {
             let root = self.tree.root;
             self.tree.node_mut(root).flags = Flags::UNSET;
         }
-        if self.from_disk || !self.options.prefer.is_empty() {
+        if self.from_disk || self.options.prefer.is_lock() {
             self.prune_extraneous();
         }
         let left_out = self.set_failures_aside()?;

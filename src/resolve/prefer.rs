@@ -62,9 +62,9 @@ impl Preferences {
         }
     }
 
-    /// Is nothing preferred or promised?
-    pub fn is_empty(&self) -> bool {
-        self.choices.is_empty() && self.described.is_empty() && self.integrities.is_empty()
+    /// Does it stand for a lock, from which npm would start and which it would prune?
+    pub(super) fn is_lock(&self) -> bool {
+        self.described.is_empty() && !(self.choices.is_empty() && self.integrities.is_empty())
     }
 
     /// `dependent` (see [`folder`] and [`PackageId`]) got this version when it asked for `name`.
