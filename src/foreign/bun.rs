@@ -64,13 +64,14 @@ fn package(place: &str, entry: &Item) -> Result<Option<Package>, Flaw> {
     let mut package = Package::new(name, reference, entry.line);
     if semver::Version::parse(reference).is_err() {
         package.origin = Origin::of_reference(reference);
-    } else if let Some(url) = fields.get(1) {
-        let url = url.text(place)?;
-        package.resolved = (!url.is_empty()).then(|| url.to_owned());
+    } else {
+        let text_at = |index: usize| {
+            let text = fields.get(index).map_or(Ok(""), |item| item.text(place))?;
+            Ok((!text.is_empty()).then(|| text.to_owned()))
+        };
+        package.resolved = text_at(1)?;
+        package.integrity = text_at(3)?;
     }
-    let texts = fields.iter().skip(1).filter_map(|item| item.text("").ok());
-    let integrity = texts.filter(|text| crate::integrity::Integrity::parse(text).is_some());
-    package.integrity = integrity.last().map(str::to_owned);
     let about = fields
         .iter()
         .find(|item| item.members("").is_ok_and(|all| !all.is_empty()));

@@ -66,9 +66,8 @@ impl Builder {
         if let Some((map, key @ None)) = self.open.last_mut()
             && let Data::Map(members) = &map.data
         {
-            let text = match data {
-                Data::Text(text) => text,
-                _ => return Err(Flaw::new(line, "a key is not a text")),
+            let Data::Text(text) = data else {
+                return Err(Flaw::new(line, "a key is not a text"));
             };
             // Equal keys elsewhere in a big map are looked for when it is closed.
             let twin = members.last().is_some_and(|(last, _)| *last == text);

@@ -39,7 +39,7 @@ struct Reader<'a> {
     line: usize,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// Reads a value, or the beginnings of those it is nested in, down to the first scalar or
     /// empty bracket. In a map its key comes first.
     fn value(&mut self, builder: &mut Builder, open: &mut Vec<char>) -> Result<(), Flaw> {

@@ -181,18 +181,21 @@ fn deep_nesting_is_refused_in_every_format() {
     assert!(flaw(&yaml, "pnpm-lock.yaml").0 >= 1);
     let json = "{\"a\":".repeat(100_000);
     assert!(flaw(&json, "bun.lock").1.contains("deeper"));
-    let block: String = (0..1000)
+    let block: Vec<String> = (0..1000)
         .map(|level| format!("{}a:\n", " ".repeat(level)))
         .collect();
     assert!(
-        flaw(&format!("__metadata:\n  version: 8\n{block}"), "yarn.lock")
-            .1
-            .contains("deeper")
+        flaw(
+            &format!("__metadata:\n  version: 8\n{}", block.concat()),
+            "yarn.lock"
+        )
+        .1
+        .contains("deeper")
     );
-    let levels: String = (0..1000)
+    let levels: Vec<String> = (0..1000)
         .map(|level| format!("{}a:\n", "  ".repeat(level)))
         .collect();
-    assert!(flaw(&levels, "yarn.lock").1.contains("deeper"));
+    assert!(flaw(&levels.concat(), "yarn.lock").1.contains("deeper"));
 }
 
 #[test]

@@ -12,16 +12,17 @@ pub fn parse(text: &str) -> Result<Item, Flaw> {
     let mut document = None;
     let mut builder = Builder::default();
     let mut line = 1;
+    // What is missing at the end is missed beyond it.
+    let last = text.lines().count().max(1);
     for event in Parser::new_from_str(text) {
         let (event, span) =
-            event.map_err(|error| Flaw::new(error.marker().line(), error.info()))?;
+            event.map_err(|error| Flaw::new(error.marker().line().min(last), error.info()))?;
         line = span.start.line();
         match event {
             Event::DocumentStart(_) => builder = Builder::default(),
             Event::DocumentEnd => {
                 document = Some(std::mem::take(&mut builder).finish(line)?);
             }
-            Event::Alias(_) => return Err(unusual(line)),
             Event::Scalar(text, style, anchor, tag) => {
                 if anchor != 0 || tag.is_some() {
                     return Err(unusual(line));
@@ -35,7 +36,9 @@ pub fn parse(text: &str) -> Result<Item, Flaw> {
             }
             Event::SequenceStart(0, None) => builder.begin(line, Data::List(Vec::new()))?,
             Event::MappingStart(0, None) => builder.begin(line, Data::Map(Vec::new()))?,
-            Event::SequenceStart(..) | Event::MappingStart(..) => return Err(unusual(line)),
+            Event::Alias(_) | Event::SequenceStart(..) | Event::MappingStart(..) => {
+                return Err(unusual(line));
+            }
             Event::SequenceEnd | Event::MappingEnd => builder.end(line)?,
             Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
         }

@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 
 use crate::foreign::{self, Edge, ForeignError, ForeignLock, Format, Origin, Package};
-use crate::integrity::Integrity;
 use crate::manifest::{self, Manifest};
 use crate::name::PackageId;
 use crate::report::Reporter;
@@ -347,7 +346,7 @@ fn id_of(package: &Package) -> PackageId {
 fn promises(lock: &ForeignLock, file: &str, hold: Hold) -> Preferences {
     let mut preferences = Preferences::new(file, hold);
     for package in lock.packages.values() {
-        let integrity = package.integrity.as_deref().and_then(Integrity::parse);
+        let integrity = package.integrity.as_deref();
         if let Some(integrity) = integrity.filter(|_| package.origin == Origin::Registry) {
             preferences.promise(id_of(package), integrity);
         }

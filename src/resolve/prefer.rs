@@ -42,7 +42,7 @@ pub struct Preferences {
     described: FxHashMap<(String, String), Version>,
     /// By name; the highest first. For edges that the lock does not know.
     versions: FxHashMap<String, Vec<Version>>,
-    integrities: FxHashMap<PackageId, Integrity>,
+    integrities: FxHashMap<PackageId, String>,
     count: u32,
 }
 
@@ -110,8 +110,11 @@ impl Preferences {
     }
 
     /// What the lock promises of a package's content.
-    pub fn promise(&mut self, id: PackageId, integrity: Integrity) {
-        self.integrities.entry(id).or_insert(integrity);
+    ///
+    /// A text that is no integrity is kept, too: nothing fulfils it.
+    pub fn promise(&mut self, id: PackageId, integrity: &str) {
+        let promised = integrity.to_owned();
+        self.integrities.entry(id).or_insert(promised);
     }
 }
 
@@ -264,9 +267,12 @@ impl Builder<'_> {
         let is_alias = matches!(spec.kind, SpecKind::Alias { .. });
         let texts: Vec<String> = versions
             .into_iter()
-            .map(|version| match is_alias {
-                true => format!("npm:{name}@{version}"),
-                false => version.to_string(),
+            .map(|version| {
+                if is_alias {
+                    format!("npm:{name}@{version}")
+                } else {
+                    version.to_string()
+                }
             })
             .collect();
         let mut ids = Vec::new();
@@ -301,7 +307,7 @@ impl Builder<'_> {
         let (Some(promised), Some(registry)) = (promised, registry) else {
             return Ok(());
         };
-        if !registry.contradicts(promised) {
+        if Integrity::parse(promised).is_some_and(|promised| !registry.contradicts(&promised)) {
             return Ok(());
         }
         let from = tree.edge(edge).from.unwrap_or(tree.root);
@@ -309,7 +315,7 @@ impl Builder<'_> {
             id,
             file: tree.preferences.file.clone(),
             registry: registry.to_string(),
-            promised: promised.to_string(),
+            promised: promised.clone(),
         };
         Err(ResolveError::Contradiction {
             error: Box::new(error),
