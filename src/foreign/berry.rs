@@ -1,5 +1,7 @@
 //! The lock of yarn 2 and later: YAML, one entry for each resolution, workspaces among them.
 
+use rustc_hash::FxHashMap;
+
 use super::item::{Flaw, Item};
 use super::{Edge, ForeignLock, Format, Importer, Origin, Package, split_id, yaml};
 
@@ -37,7 +39,27 @@ pub fn read(text: &str) -> Result<ForeignLock, Flaw> {
         add(&mut lock, resolution, entry)?;
     }
     lock.resolve_descriptors();
+    follow_resolutions(&mut lock);
     Ok(lock)
+}
+
+/// With `resolutions` in package.json nothing is left of the ranges they replace: whoever asks for
+/// such a name got the only version there is.
+fn follow_resolutions(lock: &mut ForeignLock) {
+    let mut only: FxHashMap<String, Option<String>> = FxHashMap::default();
+    for ((name, _), id) in &lock.descriptors {
+        let known = only.entry(name.clone()).or_insert_with(|| Some(id.clone()));
+        if known.as_ref().is_some_and(|known| known != id) {
+            *known = None;
+        }
+    }
+    let importers = lock.importers.iter_mut();
+    let importers = importers.flat_map(|importer| &mut importer.edges);
+    let packages = lock.packages.values_mut();
+    let packages = packages.flat_map(|package| &mut package.edges);
+    for edge in importers.chain(packages).filter(|edge| edge.to.is_none()) {
+        edge.to = only.get(&edge.name).cloned().flatten();
+    }
 }
 
 fn add(lock: &mut ForeignLock, resolution: &str, entry: &Item) -> Result<(), Flaw> {

@@ -325,7 +325,6 @@ impl ForeignLock {
         for edge in importers.chain(packages) {
             edge.to = to(edge);
         }
-        self.packages.shrink_to_fit();
         self.descriptors = descriptors;
     }
 

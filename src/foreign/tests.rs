@@ -280,10 +280,7 @@ fn other_sources_and_patches_are_told_apart_from_the_registry() {
     let berry = "__metadata:\n  version: 8\n\"a@patch:a@npm%3A1.0.0#~/.yarn/patches/a.patch\":\n  version: 1.0.0\n  resolution: \"a@patch:a@npm%3A1.0.0#~/.yarn/patches/a.patch::version=1.0.0&hash=1\"\n\"b@portal:../b::locator=p\":\n  version: 2.0.0\n  resolution: \"b@portal:../b::locator=p\"\n";
     let lock = parse(berry.as_bytes(), "yarn.lock").unwrap();
     assert!(lock.packages[0].patched);
-    assert_eq!(
-        lock.packages[1].origin,
-        Origin::Elsewhere("portal:../b".to_owned())
-    );
+    assert_eq!(lock.packages[1].origin, Origin::Folder("../b".to_owned()));
     let bun = "{\"lockfileVersion\": 1, \"packages\": {\"g\": [\"g@git+ssh://git@host.example/g.git#abc\", {}, \"abc\"], \"w\": [\"w@workspace:packages/w\"]}}";
     let lock = parse(bun.as_bytes(), "bun.lock").unwrap();
     assert_eq!(lock.packages.len(), 1);

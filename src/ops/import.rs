@@ -33,7 +33,7 @@ pub struct ImportReport {
     pub notes: Vec<String>,
 }
 
-/// A version that the other lock has and this one has not.
+/// A version that the other lock has and this one has not, or not for everyone who had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     pub name: String,
@@ -226,18 +226,19 @@ impl Import {
         };
         for (id, keys) in &theirs {
             let package = keys.first().map(|key| reachable[key]);
-            if package.is_some_and(|package| ours.has(tree, package)) {
-                report.kept += 1;
-                if keys.iter().any(|key| reachable[key].patched) {
-                    report.patched.push(id.to_string());
-                }
-            } else {
-                report.moved.push(self.moved(tree, &ours, id, keys));
+            if !package.is_some_and(|package| ours.has(tree, package)) {
+                report.moved.push(self.gone(tree, &ours, id, keys));
+                continue;
+            }
+            report.kept += 1;
+            if keys.iter().any(|key| reachable[key].patched) {
+                report.patched.push(id.to_string());
             }
         }
+        self.add_moved_dependents(tree, &ours, &mut report);
         report
             .moved
-            .sort_by(|a, b| (&a.name, &a.from).cmp(&(&b.name, &b.from)));
+            .sort_by(|a, b| (&a.name, &a.from, &a.to).cmp(&(&b.name, &b.from, &b.to)));
         let stands_in = |id: &PackageId| {
             let moved = report.moved.iter();
             let mut moved = moved.filter(|moved| moved.name == *id.name);
@@ -257,8 +258,29 @@ impl Import {
         report
     }
 
+    /// Everyone who asks in the other lock: a name, its nodes here, what it asks for.
+    fn askers<'a>(
+        &'a self,
+        tree: &'a Tree,
+        ours: &'a Ours,
+    ) -> impl Iterator<Item = (String, Vec<NodeId>, &'a [Edge])> {
+        let importers = self.lock.importers.iter().map(|importer| {
+            let (name, node) = match &*importer.path {
+                "" => ("the project", Some(tree.root)),
+                path => (path, tree.at(tree.root, path)),
+            };
+            (name.to_owned(), Vec::from_iter(node), &*importer.edges)
+        });
+        let packages = self.lock.reachable().into_values().map(|package| {
+            let id = id_of(package);
+            let nodes = ours.by_id.get(&id).cloned().unwrap_or_default();
+            (id.to_string(), nodes, &*package.edges)
+        });
+        importers.chain(packages)
+    }
+
     /// Why a version of the other lock is gone: told of the first dependent that is still there.
-    fn moved(&self, tree: &Tree, ours: &Ours, id: &PackageId, keys: &[&str]) -> Moved {
+    fn gone(&self, tree: &Tree, ours: &Ours, id: &PackageId, keys: &[&str]) -> Moved {
         let mut moved = Moved {
             name: id.name.to_string(),
             from: id.version.to_string(),
@@ -267,27 +289,13 @@ impl Import {
             reason: "nothing that asked for it is left".to_owned(),
         };
         let asks = |edge: &&Edge| edge.to.as_deref().is_some_and(|to| keys.contains(&to));
-        let importers = self.lock.importers.iter().map(|importer| {
-            let node = tree.at(tree.root, &importer.path);
-            let name = match &*importer.path {
-                "" => "the project",
-                path => path,
-            };
-            let node = node.or((importer.path.is_empty()).then_some(tree.root));
-            (name.to_owned(), node, &importer.edges)
-        });
-        let packages = self.lock.packages.values().map(|package| {
-            let id = id_of(package);
-            let node = ours.by_id.get(&id).and_then(|nodes| nodes.first().copied());
-            (id.to_string(), node, &package.edges)
-        });
-        for (by, node, edges) in importers.chain(packages) {
+        for (by, nodes, edges) in self.askers(tree, ours) {
             let Some(edge) = edges.iter().find(asks) else {
                 continue;
             };
             moved.by.get_or_insert_with(|| by.clone());
-            let Some(node) = node else { continue };
-            let (to, reason) = self.verdict(tree, node, edge);
+            let Some(node) = nodes.first() else { continue };
+            let (to, reason) = self.verdict(tree, *node, edge);
             return Moved {
                 to,
                 by: Some(by),
@@ -296,6 +304,44 @@ impl Import {
             };
         }
         moved
+    }
+
+    /// Versions that are still there, but not for everyone who had them.
+    fn add_moved_dependents(&self, tree: &Tree, ours: &Ours, report: &mut ImportReport) {
+        for (by, nodes, edges) in self.askers(tree, ours) {
+            let Some(node) = nodes.first() else { continue };
+            for edge in edges {
+                let package = self.target(edge);
+                let package = package.filter(|package| package.origin == Origin::Registry);
+                let Some(package) = package.filter(|package| ours.has(tree, package)) else {
+                    continue;
+                };
+                let has_it = |node: &NodeId| {
+                    let out = tree.out_edges(*node).into_iter();
+                    let mut of_name = out.filter(|id| tree.edge_name(*id) == edge.name);
+                    let to = of_name.next().and_then(|id| tree.edge(id).to);
+                    to.is_some_and(|to| tree.version_text(to) == package.version)
+                };
+                if nodes.iter().any(has_it) {
+                    continue;
+                }
+                let (to, reason) = self.verdict(tree, *node, edge);
+                let is_same = |moved: &Moved| {
+                    (&moved.name, &moved.from) == (&package.name, &package.version)
+                        && moved.to == to
+                };
+                if to.is_none() || report.moved.iter().any(is_same) {
+                    continue;
+                }
+                report.moved.push(Moved {
+                    name: package.name.clone(),
+                    from: package.version.clone(),
+                    to,
+                    by: Some(by.clone()),
+                    reason,
+                });
+            }
+        }
     }
 
     /// What `node` got for a dependency of the other lock, and why.

@@ -169,7 +169,10 @@ fn a_version_that_the_range_does_not_allow_moves_and_is_told() {
         "# yarn lockfile v1\n\nleaf@^1.0.0, leaf@^1.1.0:\n  version \"1.0.0\"\n\ntwig@1.0.0:\n  version \"1.0.0\"\n  dependencies:\n    leaf \"^1.0.0\"\n",
     );
     let answer = context.run(&["shrinkwrap", "--from", "yarn.lock"]).exits(0);
-    answer.says(&["kept 2 of 2 versions"]);
+    answer.says(&[
+        "kept 2 of 2 versions of yarn.lock; moved 1:",
+        "leaf  1.0.0 → 1.2.0  ^1.1.0 does not allow it; the project asked",
+    ]);
     assert_eq!(version(&context, "node_modules/leaf"), "1.2.0");
     let nested = version(&context, "node_modules/twig/node_modules/leaf");
     assert_eq!(nested, "1.0.0");
@@ -181,6 +184,39 @@ fn a_version_that_the_range_does_not_allow_moves_and_is_told() {
     let answer = context.run(&["shrinkwrap", "--from", "yarn.lock"]).exits(0);
     answer.says(&[
         "kept 0 of 1 version of yarn.lock; moved 1:",
+        "leaf  1.0.0 → 1.2.0  ^1.1.0 does not allow it; the project asked",
+    ]);
+}
+
+#[test]
+fn what_yarn_s_resolutions_replaced_is_known_and_moves() {
+    let context = small(&json!({"name": "p", "dependencies": {"leaf": "^1.1.0", "twig": "1.0.0"}}));
+    context.put(
+        "yarn.lock",
+        r#"__metadata:
+  version: 8
+
+"leaf@npm:1.0.0":
+  version: 1.0.0
+  resolution: "leaf@npm:1.0.0"
+
+"p@workspace:.":
+  version: 0.0.0-use.local
+  resolution: "p@workspace:."
+  dependencies:
+    leaf: "npm:^1.1.0"
+    twig: "npm:1.0.0"
+
+"twig@npm:1.0.0":
+  version: 1.0.0
+  resolution: "twig@npm:1.0.0"
+  dependencies:
+    leaf: "npm:^1.0.0"
+"#,
+    );
+    let answer = context.run(&["shrinkwrap", "--from", "yarn.lock"]).exits(0);
+    answer.says(&[
+        "kept 2 of 2 versions of yarn.lock; moved 1:",
         "leaf  1.0.0 → 1.2.0  ^1.1.0 does not allow it; the project asked",
     ]);
 }
