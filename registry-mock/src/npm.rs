@@ -13,6 +13,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::MockError;
+use crate::repository;
 use crate::scenario::{self, Scenario};
 use crate::server::{Options, Server};
 
@@ -20,6 +21,8 @@ use crate::server::{Options, Server};
 pub const REGISTRY: &str = "http://registry.example/";
 /// The project's folder is called so: npm takes a name that is missing from there.
 pub const PROJECT: &str = "project";
+/// Repositories lie in a folder beside the project, with a configuration that leads there.
+pub const REPOSITORIES: &str = "git";
 /// What stands for a code when npm does not come to an end.
 pub const ENDLESS: &str = "ENDLESS";
 
@@ -171,6 +174,7 @@ pub fn ask(scenario: &Scenario, npm: &Path) -> Result<Recorded, MockError> {
     make("home")?;
     scenario.write_project(&project)?;
     scenario.registry.write(&registry)?;
+    repository::write(&scenario.repositories, &folder.join(REPOSITORIES))?;
     let server = Server::start(Options {
         rewrite: false,
         ..Options::new(registry)
@@ -206,6 +210,10 @@ fn run(npm: &Path, folder: &Path, proxy: &str, flags: &[String]) -> Result<Answe
         .env("npm_config_update_notifier", "false")
         .env("npm_config_registry", REGISTRY)
         .env("npm_config_proxy", proxy)
+        .env(
+            "GIT_CONFIG_GLOBAL",
+            folder.join(REPOSITORIES).join("gitconfig"),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr);

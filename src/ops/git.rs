@@ -27,9 +27,25 @@ pub enum GitError {
     #[error("{repository} has no branch, tag or version `{wanted}`")]
     #[diagnostic(code(EGIT), help("name a branch, a tag or a commit that is there"))]
     NoSuchRef { repository: String, wanted: String },
+    #[error("no tag of {repository} is a version in `{range}`")]
+    #[diagnostic(code(ETARGET), help("name a tag, a branch or a commit that is there"))]
+    NoTag { repository: String, range: String },
+    #[error("{repository} has no package.json{}", below(folder))]
+    #[diagnostic(
+        code(ENOENT),
+        help("is it an npm package? `#path:FOLDER` names a folder of it")
+    )]
+    NoManifest { repository: String, folder: String },
     #[error("`{0}` is no address of a repository")]
     #[diagnostic(code(EINVALIDREPO), help("write git+https://host/user/repository.git"))]
     Address(String),
+}
+
+fn below(folder: &str) -> String {
+    match folder.trim_matches('/') {
+        "" => String::new(),
+        folder => format!(" in `{folder}`"),
+    }
 }
 
 /// The manifest of the commit that `spec` means, and the lock's `resolved` for it.
@@ -73,8 +89,14 @@ fn at(
     let read = checkout(repository, &sha, &folder).and_then(|()| {
         let below = spec.path.as_deref().unwrap_or_default();
         let package = folder.join(below.trim_start_matches('/'));
+        if !package.join("package.json").exists() {
+            return Err(GitError::NoManifest {
+                repository: crate::npmrc::masked(repository),
+                folder: below.to_owned(),
+            });
+        }
         let file = manifest::read(&package).map_err(|error| GitError::Failed {
-            repository: repository.to_owned(),
+            repository: crate::npmrc::masked(repository),
             reason: error.to_string(),
         })?;
         Ok(file.manifest)
@@ -111,14 +133,14 @@ fn commit(spec: &GitSpec, repository: &str) -> Result<String, GitError> {
         let best = best_tag(spec, refs.iter().map(|(_, name)| *name));
         return best
             .and_then(|tag| sha_of(&tag))
-            .ok_or_else(|| GitError::NoSuchRef {
-                repository: repository.to_owned(),
-                wanted: spec.range.clone().unwrap_or_default(),
+            .ok_or_else(|| GitError::NoTag {
+                repository: crate::npmrc::masked(repository),
+                range: spec.range.clone().unwrap_or_default(),
             });
     }
     let Some(wanted) = spec.committish.as_deref().filter(|text| !text.is_empty()) else {
         return sha_of("HEAD").ok_or_else(|| GitError::NoSuchRef {
-            repository: repository.to_owned(),
+            repository: crate::npmrc::masked(repository),
             wanted: "HEAD".to_owned(),
         });
     };
@@ -133,7 +155,7 @@ fn commit(spec: &GitSpec, repository: &str) -> Result<String, GitError> {
     .find_map(|name| sha_of(name))
     .or_else(|| refs.iter().find(short).map(|(sha, _)| (*sha).to_owned()))
     .ok_or_else(|| GitError::NoSuchRef {
-        repository: repository.to_owned(),
+        repository: crate::npmrc::masked(repository),
         wanted: wanted.to_owned(),
     })
 }

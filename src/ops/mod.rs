@@ -7,6 +7,7 @@ mod install;
 mod session;
 mod shrinkwrap;
 mod source;
+mod stale;
 mod wanted;
 
 pub use import::{ImportReport, Moved};

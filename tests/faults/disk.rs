@@ -105,7 +105,7 @@ fn without_a_home_a_store_has_to_be_named() {
 fn on_a_disk_of_any_size_a_run_is_whole_or_nothing() {
     let world = World::large();
     let (mut full, mut fitted) = (0, 0);
-    for kilobytes in (256..6_144).step_by(128) {
+    for kilobytes in (512..24_576).step_by(512) {
         let place = world.place();
         place.check_out(&world.new);
         let disk = place.at("../disk");

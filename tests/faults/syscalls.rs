@@ -1,7 +1,7 @@
 //! System calls that fail: a clear message and the former state, or the right tree all the same;
 //! and the next run is right.
 
-use crate::world::{Answer, Place, World};
+use crate::world::{Answer, Place, World, difference};
 
 /// What a call may answer; the full disk and the broken one, limits, permissions, interruption.
 const FAULTS: [(&str, &[&str]); 18] = [
@@ -70,7 +70,7 @@ fn whatever_call_fails_the_tree_is_the_old_or_the_new_one() {
                 let tree = place.tree();
                 if answer.status.success() {
                     survived += 1;
-                    assert!(tree == world.new.tree, "{after}: exit 0 with a wrong tree");
+                    difference(&tree, &world.new.tree, &format!("{after}, and exit 0"));
                 } else if !is_before_main(&answer) {
                     answer.fails_cleanly(&after);
                     let known = tree == world.old.tree || tree == world.new.tree;
