@@ -12,6 +12,7 @@
 //! - [`manifest`]: `package.json` as written, and normalised as npm does.
 //! - [`pack`]: a folder to the tarball that npm would publish.
 //! - [`spec`]: what a dependency asks for: range, tag, alias, git, tarball, directory.
+//! - [`foreign`]: locks of yarn, pnpm and bun, each as one plain graph.
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod collate;
 pub mod diff;
 pub mod disk;
+pub mod foreign;
 pub mod integrity;
 pub mod json;
 pub mod link;

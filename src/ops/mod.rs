@@ -3,6 +3,7 @@
 mod complete;
 mod download;
 mod git;
+mod import;
 mod install;
 mod lifecycle;
 mod preview;
@@ -13,6 +14,7 @@ mod stale;
 mod verify;
 mod wanted;
 
+pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
 pub use preview::Preview;
