@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 
+use super::git;
 use super::install::InstallRequest;
+use super::lifecycle::Scripts;
 use super::session::Session;
 use crate::integrity::Integrity;
 use crate::json::Document;
@@ -12,7 +14,7 @@ use crate::link::{Wanted, WantedLink, WantedPackage};
 use crate::lock::{self, Style, Top};
 use crate::name::PackageId;
 use crate::resolve::{self, NodeId, Tree};
-use crate::scripts::{Candidate, Flags, Kind};
+use crate::scripts::{Candidate, Flags, Kind, Policy};
 
 /// The part of a tree that is to be installed.
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ pub struct Choice<'a> {
     pub session: &'a Session,
     pub request: &'a InstallRequest,
     pub document: &'a Document,
+    /// Whose scripts may run; git dependencies are prepared by theirs.
+    pub policy: &'a Policy,
 }
 
 impl Choice<'_> {
@@ -117,7 +121,14 @@ impl Choice<'_> {
             .resolved
             .as_deref()
             .is_some_and(|url| url.starts_with("file:"));
-        if integrity.is_none() && !bundled && !is_local {
+        let commit = node.resolved.as_deref().filter(|url| git::is_pinned(url));
+        let source = commit.map(|commit| {
+            git::source(
+                commit,
+                self.policy.allows(&self.candidate(id)) == Some(true),
+            )
+        });
+        if integrity.is_none() && !bundled && !is_local && source.is_none() {
             selection.unproven.push(package.to_string());
         }
         selection.wanted.packages.push(WantedPackage {
@@ -125,9 +136,9 @@ impl Choice<'_> {
             id: package,
             url: node.resolved.as_deref().map(str::to_owned),
             integrity,
+            source,
             optional: node.flags.optional,
-            runs_scripts: node.package.manifest.has_install_script()
-                && !self.request.ignore_scripts,
+            runs_scripts: self.request.scripts != Scripts::Ignored,
             bundled,
             bins,
         });
@@ -142,6 +153,11 @@ impl Choice<'_> {
     }
 
     fn add_candidate(self, selection: &mut Selection, id: NodeId) {
+        let candidate = self.candidate(id);
+        selection.candidates.push(candidate);
+    }
+
+    fn candidate(self, id: NodeId) -> Candidate {
         let tree = self.tree;
         let node = tree.node(id);
         let target = tree.target(id).unwrap_or(id);
@@ -157,7 +173,8 @@ impl Choice<'_> {
             Kind::Link
         };
         let flags = node.flags;
-        selection.candidates.push(Candidate {
+        let bundler = tree.bundler(id).filter(|_| kind == Kind::Bundled);
+        Candidate {
             location: node.location.to_string(),
             folder: Path::new(&*tree.node(target).path).to_owned(),
             id: self.id_of(target),
@@ -172,7 +189,8 @@ impl Choice<'_> {
             },
             has_install_script: node.package.manifest.has_install_script(),
             depth: tree.depth(id),
-        });
+            bundler: bundler.map(|bundler| Box::new(self.candidate(bundler))),
+        }
     }
 
     /// `node_modules/.package-lock.json`: the lock of what is installed, without the project.

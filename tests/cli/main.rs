@@ -1,5 +1,6 @@
 //! The program as users meet it: flags, output, exit codes, files on disk.
 
+mod complete;
 mod context;
 mod diff;
 mod git;
@@ -8,5 +9,8 @@ mod import;
 mod install;
 mod interrupt;
 mod readme;
+mod scripts;
 mod shrinkwrap;
+mod store;
 mod usage;
+mod verify;
