@@ -14,7 +14,7 @@ use super::load::Locked;
 use super::names::Name;
 use super::node::{EdgeId, Flags, NodeId, State};
 use super::package::{Kind, Package};
-use super::peers::Required;
+use super::peers::{Followed, Required};
 use super::place::{Placements, Policy};
 use super::sets::NodeSet;
 use super::specs::SpecId;
@@ -94,10 +94,13 @@ pub(super) struct Builder<'a> {
     warnings: Vec<(&'static str, String)>,
     steps: usize,
     replaced: FxHashMap<Name, usize>,
+    replaced_at: FxHashMap<Arc<str>, usize>,
+    pub followed: Followed,
 }
 
-/// Displacements of one name after which npm would go on for ever.
+/// Displacements of one name, anywhere and in one place, after which npm would go on for ever.
 const REPLACEMENTS_PER_NAME: usize = 2_000;
+const REPLACEMENTS_PER_PLACE: usize = 100;
 
 impl<'a> Builder<'a> {
     fn new(
@@ -126,6 +129,8 @@ impl<'a> Builder<'a> {
             warnings: Vec::new(),
             steps: 0,
             replaced: FxHashMap::default(),
+            replaced_at: FxHashMap::default(),
+            followed: Followed::default(),
         }
     }
 
@@ -415,6 +420,7 @@ impl<'a> Builder<'a> {
         let from = self.tree.edge(edge).from.unwrap_or(id);
         let mut required = Required::from_iter([from]);
         let bench = kind.is_peer().then_some(bench);
+        self.follow_anew();
         self.node_from_edge(edge, bench, None, &mut required)
     }
 
@@ -507,7 +513,10 @@ impl<'a> Builder<'a> {
         let name = self.tree.node(placed).name;
         let count = self.replaced.entry(name).or_default();
         *count += 1;
-        if *count <= REPLACEMENTS_PER_NAME {
+        let place = self.tree.node(placed).location.clone();
+        let here = self.replaced_at.entry(place).or_default();
+        *here += 1;
+        if *count <= REPLACEMENTS_PER_NAME && *here <= REPLACEMENTS_PER_PLACE {
             return Ok(());
         }
         let mut busiest: Vec<(usize, Name)> = self
