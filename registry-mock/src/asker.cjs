@@ -17,6 +17,14 @@ const Config = fromNpm('@npmcli/config')
 const { definitions, flatten, nerfDarts, shorthands } = fromNpm('@npmcli/config/lib/definitions')
 const npmVersion = JSON.parse(fs.readFileSync(path.join(npmFolder, 'package.json'))).version
 
+if (process.env.HEATSEAL_NPM_TRACE) {
+  process.on('log', (level, ...words) => {
+    if (words[0] === 'placeDep') {
+      process.stderr.write(`npm  ${words.slice(1).join(' ')}\n`)
+    }
+  })
+}
+
 let files = {}
 const server = http.createServer((request, response) => {
   const file = files[new URL(request.url, REGISTRY).pathname.slice(1)]
@@ -75,6 +83,11 @@ async function answer (question, proxy) {
   return { code: 'NOLOCK', message: 'npm wrote no lock' }
 }
 
+// What npm lets escape ends npm; the next question goes to a new process.
+const crash = new Promise((resolve) => process.once('uncaughtException', (error) => {
+  resolve({ code: error.code ?? '', message: String(error.message ?? error), gone: true })
+}))
+
 server.listen(0, '127.0.0.1', async () => {
   const proxy = `http://127.0.0.1:${server.address().port}/`
   for await (const line of readline.createInterface({ input: process.stdin })) {
@@ -82,11 +95,14 @@ server.listen(0, '127.0.0.1', async () => {
     files = question.files
     let reply
     try {
-      reply = await answer(question, proxy)
+      reply = await Promise.race([answer(question, proxy), crash])
     } catch (error) {
       reply = { code: error.code ?? '', message: String(error.message ?? error) }
     }
     process.stdout.write(JSON.stringify(reply) + '\n')
+    if (reply.gone) {
+      break
+    }
   }
   process.exit(0)
 })

@@ -83,6 +83,9 @@ impl Asker {
             self.worker = None;
             return Ok((Answer::Error(ENDLESS.to_owned()), String::new()));
         };
+        if reply["gone"] == true {
+            self.worker = None;
+        }
         let text = |field: &str| reply[field].as_str().unwrap_or_default().to_owned();
         if reply["lock"].is_string() {
             return Ok((Answer::Lock(text("lock").into_bytes()), String::new()));

@@ -49,6 +49,8 @@ pub fn ideal_tree(
     reporter: &dyn Reporter,
 ) -> Result<Ideal, ResolveError> {
     let warnings = dev_engines::check(manifest, options)?;
+    // An update of everything looks at no entry, but the lock's mere presence has things pruned.
+    let from_disk = locked.is_some();
     let locked = locked.filter(|_| options.update != Update::Everything);
     let mut tree = load::root(project, manifest, options.rules)?;
     if let Some(locked) = locked {
@@ -56,7 +58,7 @@ pub fn ideal_tree(
     } else if options.update != Update::Everything {
         load::workspace_targets(&mut tree)?;
     }
-    let mut builder = Builder::new(tree, source, options, reporter, locked.is_some());
+    let mut builder = Builder::new(tree, source, options, reporter, from_disk);
     builder.warnings = warnings;
     builder.mutating = options.update != Update::Nothing;
     if let Some(locked) = locked.filter(|locked| locked.version < 2) {
@@ -68,6 +70,7 @@ pub fn ideal_tree(
     builder.assert_root_overrides()?;
     builder.push(builder.tree.root);
     builder.run()?;
+    builder.mend()?;
     builder.finish()
 }
 
@@ -321,6 +324,42 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Looks once more at nodes whose dependencies were taken away after they had been seen to.
+    ///
+    /// npm leaves such holes in its lock, which its own `ci` then rejects; its next run over that
+    /// lock fills them.
+    fn mend(&mut self) -> Result<(), ResolveError> {
+        const ROUNDS: usize = 3;
+        for _ in 0..ROUNDS {
+            let torn: Vec<NodeId> = self
+                .tree
+                .inventory(self.tree.root)
+                .into_iter()
+                .filter(|id| self.seen.contains(id) && self.is_torn(*id))
+                .collect();
+            if torn.is_empty() {
+                break;
+            }
+            for id in torn {
+                self.seen.remove(&id);
+                self.push(id);
+            }
+            self.run()?;
+        }
+        Ok(())
+    }
+
+    fn is_torn(&self, id: NodeId) -> bool {
+        if self.tree.in_dependency_bundle(id) || self.tree.in_shrinkwrap(id) {
+            return false;
+        }
+        self.problems(id).into_iter().any(|edge| {
+            let data = self.tree.edge(edge);
+            let hole = data.to.is_none() || !data.kind.is_peer();
+            hole && !data.peer_conflicted && !self.is_updating(edge)
+        })
     }
 
     /// Targets of links inside the project are resolved like the project itself; others are not

@@ -277,12 +277,13 @@ impl Placements {
             link
         });
         let key = tree.edge_key(self.list[index].edge);
+        // Before it has a place: of a name in two maps only the edge that counts finds its target.
+        tree.load_edges(placed);
         if let Some(old) = tree.child(target, key) {
             self.put_over(tree, index, placed, old, target);
         } else {
             tree.set_parent(placed, target);
             tree.give_target(placed, dep);
-            tree.load_edges(placed);
         }
         placed
     }
@@ -303,7 +304,6 @@ impl Placements {
         }
         tree.replace(placed, old);
         tree.give_target(placed, dep);
-        tree.load_edges(placed);
         Self::prune_for_replacement(tree, placed, lost);
         for node in prune_sets {
             let dependents = tree.node(node).edges_in.clone();

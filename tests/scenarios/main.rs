@@ -133,7 +133,9 @@ struct Place {
 
 impl Place {
     fn new(scenario: &Scenario) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where there is such a place: these are thousands of small files.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let folder = folder.unwrap();
         for name in [PROJECT, "registry"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }

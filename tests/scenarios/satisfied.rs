@@ -88,10 +88,12 @@ impl Asked<'_> {
             let absent = !optional && !excused;
             return absent.then(|| self.line("is nowhere"));
         };
+        // The project takes its own workspaces and folders whatever their version.
+        let own = self.location.is_empty() && found.get("resolved").is_none();
         let version = found["version"].as_str().unwrap_or_default();
         let left_out = optional && lenience.broken_optionals;
         let wrong_is_fine =
-            lenience.any_version || excused || left_out || (is_peer && lenience.wrong_peers);
+            own || lenience.any_version || excused || left_out || (is_peer && lenience.wrong_peers);
         if wrong_is_fine || accepts(self.entry, self.name, self.spec, version) {
             return None;
         }
