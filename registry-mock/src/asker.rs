@@ -19,7 +19,7 @@ use crate::npm::{Answer, ENDLESS};
 use crate::scenario::Scenario;
 
 /// The longest honest answer to a small question takes a fraction of this.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A running npm that answers questions.
 pub struct Asker {

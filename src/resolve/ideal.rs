@@ -84,6 +84,7 @@ pub(super) struct Builder<'a> {
     /// Was a change asked for by name?
     mutating: bool,
     mutated: bool,
+    mending: bool,
     /// Depth and path at the time of queueing; the next one is last.
     queue: Vec<(usize, Arc<str>, NodeId)>,
     queued: FxHashSet<NodeId>,
@@ -121,6 +122,7 @@ impl<'a> Builder<'a> {
             from_disk,
             mutating: false,
             mutated: false,
+            mending: false,
             queue: Vec::new(),
             queued: FxHashSet::default(),
             seen: FxHashSet::default(),
@@ -332,6 +334,7 @@ impl<'a> Builder<'a> {
     /// lock fills them.
     fn mend(&mut self) -> Result<(), ResolveError> {
         const ROUNDS: usize = 3;
+        self.mending = true;
         for _ in 0..ROUNDS {
             let torn: Vec<NodeId> = self
                 .tree
@@ -489,6 +492,7 @@ impl<'a> Builder<'a> {
             strict_peer_deps: self.options.strict_peer_deps,
             prefer_dedupe: self.options.prefer_dedupe,
             explicit: false,
+            mending: self.mending,
             strategy: self.options.strategy,
         };
         let redo = self.is_updating(edge);
