@@ -85,6 +85,8 @@ pub enum ResolveError {
     Platform(Box<Unsupported>),
     #[error("{message}")]
     DevEngines { code: &'static str, message: String },
+    #[error("`{asked}` cannot be updated: updates are asked for by package name alone")]
+    UpdateArgument { asked: String, name: Option<String> },
     #[error("no stable tree: packages keep displacing each other ({packages})")]
     Endless { packages: String },
     #[error(
@@ -173,6 +175,7 @@ impl ResolveError {
             Self::Workspaces(error) => of(error).unwrap_or_default(),
             Self::Platform(unsupported) => unsupported.code.to_owned(),
             Self::DevEngines { code, .. } => (*code).to_owned(),
+            Self::UpdateArgument { .. } => "EUPDATEARGS".to_owned(),
             Self::MissingTarget { .. } => "EMISSINGTARGET".to_owned(),
             Self::LocationOutside { .. } => "EINVALIDLOCATION".to_owned(),
         }
@@ -209,6 +212,10 @@ impl ResolveError {
             Self::Endless { .. } => vec![
                 "npm never ends on such a tree: pin one of the packages with `overrides`, or use --legacy-peer-deps".to_owned(),
             ],
+            Self::UpdateArgument { name: Some(name), .. } => {
+                vec![format!("run `heatseal shrinkwrap --update {name}`; which version it may be is up to package.json")]
+            }
+            Self::UpdateArgument { name: None, .. } => Vec::new(),
             Self::MissingTarget { .. } => vec![
                 "remove the lock and run `heatseal shrinkwrap` to make a new one".to_owned(),
             ],

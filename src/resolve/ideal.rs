@@ -49,6 +49,7 @@ pub fn ideal_tree(
     reporter: &dyn Reporter,
 ) -> Result<Ideal, ResolveError> {
     let warnings = dev_engines::check(manifest, options)?;
+    assert_bare_names(&options.update)?;
     // An update of everything looks at no entry, but the lock's mere presence has things pruned.
     let from_disk = locked.is_some();
     let locked = locked.filter(|_| options.update != Update::Everything);
@@ -72,6 +73,25 @@ pub fn ideal_tree(
     builder.run()?;
     builder.mend()?;
     builder.finish()
+}
+
+/// Updates are asked for by name: how far they go is up to the ranges of package.json.
+fn assert_bare_names(update: &Update) -> Result<(), ResolveError> {
+    let Update::Names(names) = update else {
+        return Ok(());
+    };
+    for asked in names {
+        let name = crate::spec::parse_argument(asked, Path::new("/"))
+            .ok()
+            .and_then(|argument| argument.name);
+        if name.as_ref().map(crate::name::PackageName::as_str) != Some(asked) {
+            return Err(ResolveError::UpdateArgument {
+                asked: asked.clone(),
+                name: name.map(|name| name.to_string()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Work in progress on one ideal tree.
@@ -360,7 +380,11 @@ impl<'a> Builder<'a> {
         }
         self.problems(id).into_iter().any(|edge| {
             let data = self.tree.edge(edge);
-            let hole = data.to.is_none() || !data.kind.is_peer();
+            let hole = match data.to {
+                // An optional package that got lost is no hole for npm's `ci`.
+                None => !data.kind.is_optional(),
+                Some(_) => !data.kind.is_peer(),
+            };
             hole && !data.peer_conflicted && !self.is_updating(edge)
         })
     }
@@ -518,6 +542,7 @@ impl<'a> Builder<'a> {
                 self.push(node);
             }
             for edge in self.problems(placed) {
+                self.tree.spec_text(edge)?; // an override that refers to nothing ends it here
                 self.prefetch(edge);
             }
         }
