@@ -108,8 +108,24 @@ pub struct PeerConflict {
     pub found: Vec<String>,
     /// The demand that fails: `peer react@"^16" from a@1.0.0`, and the way to it.
     pub wanted: Vec<String>,
-    /// A change to package.json that would settle it, when one is known.
+    /// Changes to package.json that would settle it, when some are known.
     pub advice: Vec<String>,
+    pub dispute: Dispute,
+}
+
+/// Who disagrees about what, for whoever looks for a way out.
+#[derive(Debug, Clone, Default)]
+pub struct Dispute {
+    /// The package that cannot be had in two versions.
+    pub name: String,
+    /// What is asked for and cannot be met.
+    pub spec: String,
+    /// Who asks.
+    pub from: String,
+    /// The version that is there instead.
+    pub found: Option<String>,
+    /// The project's own dependencies that lead to either side.
+    pub directs: Vec<String>,
 }
 
 impl fmt::Display for PeerConflict {

@@ -19,11 +19,13 @@ use super::place::{Placements, Policy};
 use super::sets::NodeSet;
 use super::specs::SpecId;
 use super::tree::Tree;
-use super::{Fetched, Options, Source, Update, dev_engines, explain, frozen, load, platforms};
+use super::{
+    Fetched, Options, Source, Update, dev_engines, explain, frozen, load, platforms, settle,
+};
 use crate::collate;
 use crate::integrity::Integrity;
 use crate::manifest::Manifest;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Reporter, Silent};
 use crate::spec::Spec;
 
 /// The tree as it should be.
@@ -39,8 +41,34 @@ pub struct Ideal {
 /// Resolves the project's dependencies, starting from `locked` where there is a lock.
 ///
 /// - Shape: the tree's root is the project; its nodes are in the inventory, failures included.
-/// - Errors: [`ResolveError`], with npm's codes.
+/// - Errors: [`ResolveError`], with npm's codes; a peer conflict comes with changes to
+///   package.json that were tried and settle it.
 pub fn ideal_tree(
+    project: &Path,
+    manifest: &Arc<Manifest>,
+    locked: Option<&Locked>,
+    source: &dyn Source,
+    options: &Options,
+    reporter: &dyn Reporter,
+) -> Result<Ideal, ResolveError> {
+    let mut result = attempt(project, manifest, locked, source, options, reporter);
+    if let Err(ResolveError::PeerConflict(conflict)) = &mut result
+        && options.save
+    {
+        let resolves = |manifest: &Arc<Manifest>| {
+            attempt(project, manifest, locked, source, options, &Silent).map(drop)
+        };
+        let settled = settle::advice(&conflict.dispute, manifest, source, resolves);
+        if !settled.is_empty() {
+            conflict.advice.remove(0);
+            conflict.advice.splice(0..0, settled);
+        }
+    }
+    result
+}
+
+/// One resolution, without advice.
+fn attempt(
     project: &Path,
     manifest: &Arc<Manifest>,
     locked: Option<&Locked>,

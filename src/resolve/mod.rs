@@ -29,6 +29,7 @@ mod peers;
 mod place;
 mod platforms;
 mod sets;
+mod settle;
 mod specs;
 mod tree;
 mod workspaces;

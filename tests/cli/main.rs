@@ -1,5 +1,6 @@
 //! The program as users meet it: flags, output, exit codes, files on disk.
 
+mod conflicts;
 mod context;
 mod diff;
 mod git;
