@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::download::Download;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
+use super::stale;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
 use crate::link::{self, LinkError, LinkMode, Means, state};
@@ -123,6 +124,9 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     let manifest = Arc::new(file.manifest);
     let store = Store::open(&session.store, session.umask())?;
     let digest = digest(session, request, &lock_bytes, &manifest);
+    if !request.dry_run {
+        link::tidy(project, &*session.reporter)?;
+    }
     if !request.dry_run
         && let Some(packages) = state::current(project, &digest, &store)
     {
@@ -182,9 +186,10 @@ fn locked_tree(
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
     let differences = resolve::disagreements(&tree, request.frozen)?;
     if !differences.is_empty() {
+        let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {
             lock: lock.file_name.clone(),
-            differences,
+            differences: differences.iter().map(explain).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;

@@ -6,6 +6,7 @@ mod install;
 mod session;
 mod shrinkwrap;
 mod source;
+mod stale;
 mod wanted;
 
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};

@@ -123,6 +123,7 @@ fn assert_bare_names(update: &Update) -> Result<(), ResolveError> {
 }
 
 /// Work in progress on one ideal tree.
+#[allow(clippy::struct_excessive_bools)] // independent facts about the run, each set once
 pub(super) struct Builder<'a> {
     pub tree: Tree,
     pub source: &'a dyn Source,
@@ -189,6 +190,7 @@ impl<'a> Builder<'a> {
 
     /// Locks of version 1 know too little: every package's manifest is fetched again.
     fn inflate(&mut self, locked: &Locked) -> Result<(), ResolveError> {
+        let mut unproven = Vec::new();
         for id in self.tree.inventory(self.tree.root) {
             let node = self.tree.node(id);
             if !node.location.starts_with("node_modules") || node.link.is_some() {
@@ -230,7 +232,7 @@ impl<'a> Builder<'a> {
                     let package = self.package(&abbreviated(&fetched.manifest, &spec))?;
                     self.tree.set_package(id, &package);
                     if locked_hash.is_none() {
-                        self.tree.node_mut(id).integrity = fetched.integrity;
+                        unproven.push((id, fetched.integrity));
                     }
                 }
                 Err(failure) => self.warnings.push((
@@ -240,6 +242,12 @@ impl<'a> Builder<'a> {
                         failure.cause
                     ),
                 )),
+            }
+        }
+        // Which packages lie in a bundle is known now; the registry's hash is not of theirs.
+        for (id, integrity) in unproven {
+            if !self.tree.in_dependency_bundle(id) {
+                self.tree.node_mut(id).integrity = integrity;
             }
         }
         self.tree.reset_flags();

@@ -215,10 +215,7 @@ fn excused(
 fn ask(asker: &mut Asker, scenario: &Scenario, place: &Place, again: bool) -> (Answer, String) {
     let home = place.path("home");
     fs::create_dir_all(&home).unwrap();
-    let command = match again {
-        true => scenario.command(true),
-        false => scenario.command(false),
-    };
+    let command = scenario.command(again);
     let [project, registry] = [place.path(PROJECT), place.path("registry")];
     let places: [&Path; 3] = [&project, &registry, &home];
     asker.ask(scenario, places, &command).unwrap()

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 /// What of the rules does not count.
 #[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent rules
 pub struct Lenience {
     /// Peers may be absent.
     pub no_peers: bool,
@@ -141,9 +142,10 @@ fn find<'a>(packages: &'a Map<String, Value>, from: &str, name: &str) -> Option<
         };
         let is_modules = at == "node_modules" || at.ends_with("/node_modules");
         if let Some(entry) = packages.get(&below).filter(|_| !is_modules) {
-            return match entry["link"] == true {
-                true => packages.get(entry["resolved"].as_str()?),
-                false => Some(entry),
+            return if entry["link"] == true {
+                packages.get(entry["resolved"].as_str()?)
+            } else {
+                Some(entry)
             };
         }
         folder = match at {
