@@ -17,7 +17,7 @@ use super::generate::{self, Random};
 use super::satisfied::{self, Lenience};
 use super::{Place, Update, first_difference, shrink};
 
-const CASES: u64 = 300;
+const CASES: u64 = 150;
 /// So many differences are enough for one run.
 const SHOWN: usize = 3;
 
