@@ -11,6 +11,7 @@
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
 //! - [`manifest`]: `package.json` as written, and normalised as npm does.
 //! - [`spec`]: what a dependency asks for: range, tag, alias, git, tarball, directory.
+//! - [`foreign`]: locks of yarn, pnpm and bun, each as one plain graph.
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod collate;
 pub mod diff;
 pub mod disk;
+pub mod foreign;
 pub mod integrity;
 pub mod json;
 pub mod link;

@@ -91,6 +91,7 @@ pub struct Runtime {
   heatseal shrinkwrap --update                 take the newest versions that package.json allows
   heatseal shrinkwrap --update lodash          only lodash may move
   heatseal shrinkwrap --lockfile package-lock.json
+  heatseal shrinkwrap --from yarn.lock         keep what yarn locked; say which versions had to move
   heatseal shrinkwrap --before 2026-01-01      as it would have been locked on that day",
     mut_arg("ignore-scripts", |arg| arg.hide(true)),
     mut_arg("bin-links", |arg| arg.hide(true))
@@ -105,6 +106,9 @@ pub struct Shrinkwrap {
     /// Let these packages move to newer versions; all of them if none is named
     #[arg(long, value_name = "NAME", num_args = 0.., value_parser = NonEmptyStringValueParser::new())]
     pub update: Option<Vec<String>>,
+    /// Take the versions of another tool's lock: yarn.lock, pnpm-lock.yaml or bun.lock
+    #[arg(long, value_name = "FILE", conflicts_with = "update")]
+    pub from: Option<PathBuf>,
     /// Name of the lock [default: npm-shrinkwrap.json]
     #[arg(long, value_name = "NAME", value_parser = file_name)]
     pub lockfile: Option<String>,

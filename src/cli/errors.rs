@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, one_line, visible};
 use crate::diff::DiffError;
+use crate::foreign::ForeignError;
 use crate::link::LinkError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
@@ -231,6 +232,17 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<ForeignError> for Failure {
+    fn from(error: ForeignError) -> Self {
+        let otherwise = match error {
+            ForeignError::Disk(_) => exit::DISK,
+            ForeignError::Missing { .. } | ForeignError::Unknown { .. } => exit::USAGE,
+            _ => exit::LOCK,
+        };
+        Self::of(&error, otherwise)
+    }
+}
+
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
@@ -294,6 +306,7 @@ impl From<ShrinkwrapError> for Failure {
         match error {
             ShrinkwrapError::Manifest(error) => error.into(),
             ShrinkwrapError::Lock(error) => error.into(),
+            ShrinkwrapError::Foreign(error) => error.into(),
             ShrinkwrapError::Config(error) => error.into(),
             ShrinkwrapError::Registry(error) => error.into(),
             ShrinkwrapError::Resolve(error) => error.into(),

@@ -220,6 +220,7 @@ pub fn shrinkwrap_request(
         } else {
             Writing::Write
         },
+        from: args.from.clone(),
         options: options(session, update, true)?,
     })
 }

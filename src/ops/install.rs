@@ -106,6 +106,7 @@ pub fn install(
             } else {
                 Writing::Write
             },
+            from: None,
             options: request.options.clone(),
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;

@@ -2,6 +2,7 @@
 
 mod download;
 mod git;
+mod import;
 mod install;
 mod session;
 mod shrinkwrap;
@@ -9,6 +10,7 @@ mod source;
 mod stale;
 mod wanted;
 
+pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};

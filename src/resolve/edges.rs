@@ -62,6 +62,7 @@ impl Tree {
             self.detach_edge(current);
         }
         let id = EdgeId(self.edges.len() as u32);
+        let choice = self.choice(from, self.names.text(dependency.name), dependency.kind);
         self.edges.push(Edge {
             from: Some(from),
             to: None,
@@ -70,6 +71,7 @@ impl Tree {
             accept: dependency.accept,
             kind: dependency.kind,
             overrides: None,
+            choice,
             peer_conflicted: false,
             state: Cell::new(None),
         });
@@ -341,6 +343,10 @@ impl Tree {
 
     /// Would `node` do for this edge, wherever it lies?
     pub fn satisfies(&self, node: NodeId, id: EdgeId) -> bool {
+        self.suits(node, id) && (self.overrides_do_not_apply(node) || self.is_chosen(node, id))
+    }
+
+    fn suits(&self, node: NodeId, id: EdgeId) -> bool {
         let edge = self.edge(id);
         let Some(from) = edge.from else { return false };
         if self.node(node).name != edge.name {

@@ -5,6 +5,7 @@ mod context;
 mod diff;
 mod git;
 mod help;
+mod import;
 mod install;
 mod interrupt;
 mod readme;
