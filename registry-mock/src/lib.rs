@@ -12,6 +12,7 @@
 //! - [`answer`]: authentication, caching headers, compression.
 //! - [`record`]: an upstream registry asked once, its answers kept.
 //! - [`npm`]: real npm run on a scenario, and its lock kept beside it.
+//! - [`asker`]: npm's own code asked many small questions in one process.
 //! - [`server`]: the door: [`Server::start`].
 //!
 //! A registry folder holds `<name>/packument.json` (or `packument.json.gz`) and
@@ -19,6 +20,7 @@
 
 mod answer;
 pub mod archive;
+pub mod asker;
 pub mod builder;
 pub mod fault;
 pub mod folder;

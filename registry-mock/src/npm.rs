@@ -29,6 +29,9 @@ pub const ENDLESS: &str = "ENDLESS";
 /// npm's slowest honest answer takes a fraction of this.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// What a second run that fails leaves instead of a lock, before its code.
+pub const FAILS: &str = "npm fails: ";
+
 const AT_ONCE: usize = 4;
 
 /// What came of one run.
@@ -121,7 +124,7 @@ fn record_from(
         let answer = ask(&scenario, npm)?;
         keep(path, &answer)?;
         let changed = answer.again.is_some();
-        if changed != scenario.changes_again.is_some() {
+        if scenario.then.is_none() && changed != scenario.changes_again.is_some() {
             surprises.push(format!(
                 "{}: the second run {} the lock",
                 path.display(),
@@ -179,27 +182,37 @@ pub fn ask(scenario: &Scenario, npm: &Path) -> Result<Recorded, MockError> {
         rewrite: false,
         ..Options::new(registry)
     })?;
-    let run = || run(npm, &folder, server.url(), &scenario.flags);
-    let first = run()?;
+    let run = |again| run(npm, &folder, server.url(), &scenario.command(again));
+    let first = run(false)?;
     let again = match &first {
         Answer::Error(_) => None,
-        Answer::Lock(lock) => match run()? {
-            Answer::Lock(again) => (again != *lock).then_some(again),
-            Answer::Error(code) => Some(format!("npm fails: {code}\n").into_bytes()),
-        },
+        Answer::Lock(lock) => {
+            if let Some(then) = &scenario.then {
+                then.write_project(&project)?;
+            }
+            match run(true)? {
+                Answer::Lock(again) => (again != *lock).then_some(again),
+                Answer::Error(code) => Some(format!("{FAILS}{code}\n").into_bytes()),
+            }
+        }
     };
     Ok(Recorded { first, again })
 }
 
-fn run(npm: &Path, folder: &Path, proxy: &str, flags: &[String]) -> Result<Answer, MockError> {
+fn run(
+    npm: &Path,
+    folder: &Path,
+    proxy: &str,
+    command_line: &[String],
+) -> Result<Answer, MockError> {
     let project = folder.join(PROJECT);
     let log = folder.join("stderr");
     let stderr = fs::File::create(&log).map_err(MockError::at("create", &log))?;
     let mut command = Command::new(npm);
     command
-        .args(["install", "--package-lock-only", "--ignore-scripts"])
+        .args(command_line)
+        .args(["--package-lock-only", "--ignore-scripts"])
         .args(["--no-audit", "--no-fund", "--fetch-retries=0"])
-        .args(flags)
         .current_dir(&project)
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())

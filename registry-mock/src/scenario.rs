@@ -15,11 +15,14 @@
 //! project.".npmrc" = "legacy-peer-deps=true\n"
 //! project."w.tgz" = { tarball."package.json" = { name = "w", version = "1.0.0" } }
 //! expect."node_modules/b" = "1.0.0"
+//! then.root.dependencies = { b = "^1", c = "^1" }
+//! then.update = ["b"]
 //! ```
 //!
 //! A project's file is its text, or a table: JSON, or the files of a tarball. `root` is short for
 //! `project."package.json"`. Paths may begin with one `../`. `changes_again` and
-//! `known_difference` are sentences, see the fields.
+//! `known_difference` are sentences, see the fields. `then` is what changes before the second run:
+//! the manifest, and perhaps which packages are updated (an empty list: all).
 //!
 //! Under a package, `files` (when a table) and `time` are the scenario's; everything else is a
 //! manifest field. Keys of the file that are not listed above are handed on in `extra`.
@@ -53,13 +56,46 @@ pub struct Scenario {
     pub changes_again: Option<String>,
     /// In which respect heatseal does not do here what npm does.
     pub known_difference: Option<String>,
+    /// What is another before the second run, over the lock of the first.
+    pub then: Option<Then>,
     /// What must come of it, usually by location in the lock.
     pub expect: Map<String, Value>,
     /// Top-level keys that mean nothing to this crate.
     pub extra: Map<String, Value>,
 }
 
+/// The second run, where it is not just the first one again.
+#[derive(Debug, Clone, Default)]
+pub struct Then {
+    /// Replaces the project's manifest.
+    pub root: Option<Value>,
+    /// Packages to update; all when there are none.
+    pub update: Option<Vec<String>>,
+}
+
+impl Then {
+    /// Replaces the manifest in `folder`.
+    pub fn write_project(&self, folder: &Path) -> Result<(), MockError> {
+        let Some(root) = &self.root else {
+            return Ok(());
+        };
+        let path = folder.join("package.json");
+        fs::write(&path, pretty(root)).map_err(MockError::at("write", &path))
+    }
+}
+
 impl Scenario {
+    /// npm's command for the first run (`install` and flags), or for the second one.
+    pub fn command(&self, again: bool) -> Vec<String> {
+        let then = self.then.as_ref().filter(|_| again);
+        let mut command = match then.and_then(|then| then.update.clone()) {
+            None => vec!["install".to_owned()],
+            Some(names) => std::iter::once("update".to_owned()).chain(names).collect(),
+        };
+        command.extend(self.flags.iter().cloned());
+        command
+    }
+
     /// Writes the project's files into `folder`, which exists.
     pub fn write_project(&self, folder: &Path) -> Result<(), MockError> {
         for (path, content) in &self.project {
@@ -82,8 +118,13 @@ pub fn load(path: &Path) -> Result<Scenario, MockError> {
         path: path.to_owned(),
         source: Box::new(source),
     })?;
+    from_fields(fields, &path.display().to_string())
+}
+
+/// A scenario whose file has been parsed, or was never one.
+pub fn from_fields(fields: Map<String, Value>, place: &str) -> Result<Scenario, MockError> {
     read(fields).map_err(|(key, reason)| MockError::Scenario {
-        place: format!("{}: `{key}`", path.display()),
+        place: format!("{place}: `{key}`"),
         reason,
     })
 }
@@ -122,13 +163,16 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
     let root = Value::Object(take_table(&mut fields, "root")?);
     let changes_again = take_text(&mut fields, "changes_again")?;
     let known_difference = take_text(&mut fields, "known_difference")?;
-    let flags = match fields.remove("flags") {
-        None => Vec::new(),
-        Some(Value::Array(flags)) => flags
-            .into_iter()
-            .map(|flag| text("flags", flag))
-            .collect::<Result<_, _>>()?,
-        Some(_) => return Err(wrong("flags", "expected a list of strings")),
+    let flags = take_texts(&mut fields, "flags")?.unwrap_or_default();
+    let then = match fields.remove("then") {
+        None => None,
+        Some(then) => {
+            let mut then = table("then", then)?;
+            Some(Then {
+                update: take_texts(&mut then, "update")?,
+                root: then.remove("root"),
+            })
+        }
     };
     let npm = match fields.remove("npm") {
         None => 11,
@@ -152,6 +196,7 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
         project,
         changes_again,
         known_difference,
+        then,
         expect,
         extra: fields,
     })
@@ -293,6 +338,17 @@ fn take_text(fields: &mut Map<String, Value>, key: &str) -> Result<Option<String
         .shift_remove(key)
         .map(|value| text(key, value))
         .transpose()
+}
+
+fn take_texts(fields: &mut Map<String, Value>, key: &str) -> Result<Option<Vec<String>>, Wrong> {
+    match fields.shift_remove(key) {
+        None => Ok(None),
+        Some(Value::Array(texts)) => {
+            let texts = texts.into_iter().map(|item| text(key, item));
+            texts.collect::<Result<_, _>>().map(Some)
+        }
+        Some(_) => Err(wrong(key, "expected a list of strings")),
+    }
 }
 
 fn table(key: &str, value: Value) -> Result<Map<String, Value>, Wrong> {

@@ -253,7 +253,9 @@ impl Config {
                 return Ok(Some(date));
             }
             let days = text("min-release-age").filter(set);
-            if let Some(days) = days.and_then(|days| days.parse::<f64>().ok()) {
+            let days = days.and_then(|days| days.parse::<f64>().ok());
+            // An age of 0 is no age: it does not even exclude the future.
+            if let Some(days) = days.filter(|days| *days != 0.0) {
                 return Ok(Some(now - (days * 86_400_000.0) as i64));
             }
         }

@@ -46,6 +46,7 @@ impl Builder<'_> {
         }
         if bundles {
             self.load_bundled(id, &contents)?;
+            self.tree.compute_flags_below(id);
         }
         Ok(())
     }

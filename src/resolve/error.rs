@@ -119,6 +119,8 @@ pub enum ResolveError {
     Platform(Box<Unsupported>),
     #[error("{message}")]
     DevEngines { code: &'static str, message: String },
+    #[error("`{asked}` cannot be updated: updates are asked for by package name alone")]
+    UpdateArgument { asked: String, name: Option<String> },
     #[error("no stable tree: packages keep displacing each other ({packages})")]
     Endless { packages: String },
     #[error(
@@ -140,8 +142,24 @@ pub struct PeerConflict {
     pub found: Vec<String>,
     /// The demand that fails: `peer react@"^16" from a@1.0.0`, and the way to it.
     pub wanted: Vec<String>,
-    /// A change to package.json that would settle it, when one is known.
+    /// Changes to package.json that would settle it, when some are known.
     pub advice: Vec<String>,
+    pub dispute: Dispute,
+}
+
+/// Who disagrees about what, for whoever looks for a way out.
+#[derive(Debug, Clone, Default)]
+pub struct Dispute {
+    /// The package that cannot be had in two versions.
+    pub name: String,
+    /// What is asked for and cannot be met.
+    pub spec: String,
+    /// Who asks.
+    pub from: String,
+    /// The version that is there instead.
+    pub found: Option<String>,
+    /// The project's own dependencies that lead to either side.
+    pub directs: Vec<String>,
 }
 
 impl fmt::Display for PeerConflict {
@@ -208,6 +226,7 @@ impl ResolveError {
             Self::Workspaces(error) => of(error).unwrap_or_default(),
             Self::Platform(unsupported) => unsupported.code.to_owned(),
             Self::DevEngines { code, .. } => (*code).to_owned(),
+            Self::UpdateArgument { .. } => "EUPDATEARGS".to_owned(),
             Self::MissingTarget { .. } => "EMISSINGTARGET".to_owned(),
             Self::LocationOutside { .. } => "EINVALIDLOCATION".to_owned(),
         }
@@ -246,6 +265,10 @@ impl ResolveError {
             Self::Endless { .. } => vec![
                 "npm never ends on such a tree: pin one of the packages with `overrides`, or use --legacy-peer-deps".to_owned(),
             ],
+            Self::UpdateArgument { name: Some(name), .. } => {
+                vec![format!("run `heatseal shrinkwrap --update {name}`; which version it may be is up to package.json")]
+            }
+            Self::UpdateArgument { name: None, .. } => Vec::new(),
             Self::MissingTarget { .. } => vec![
                 "remove the lock and run `heatseal shrinkwrap` to make a new one".to_owned(),
             ],

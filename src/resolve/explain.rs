@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::error::{PeerConflict, ResolveError};
+use super::error::{Dispute, PeerConflict, ResolveError};
 use super::node::{EdgeId, NodeId};
 use super::paths;
 use super::tree::Tree;
@@ -126,6 +126,42 @@ fn advice(tree: &Tree, failing: EdgeId) -> Vec<String> {
     advice
 }
 
+fn dispute(tree: &Tree, failing: EdgeId, current: Option<NodeId>) -> Dispute {
+    let from = tree.edge(failing).from;
+    let sides = from.into_iter().chain(current);
+    let directs: Vec<String> = sides.flat_map(|node| directs(tree, node)).collect();
+    let dispute = Dispute {
+        name: tree.edge_name(failing).to_owned(),
+        spec: tree.spec_text(failing).unwrap_or_default().to_string(),
+        from: from.map_or_else(String::new, |from| tree.name_text(from).to_owned()),
+        found: current.map(|node| tree.version_text(node).to_owned()),
+        directs: Vec::new(),
+    };
+    dispute.with_directs(directs)
+}
+
+/// The project's own dependencies that lead to a node, nearest first.
+fn directs(tree: &Tree, start: NodeId) -> Vec<String> {
+    let of = |id: NodeId| tree.node(id).source.unwrap_or(id);
+    let mut names = Vec::new();
+    let mut seen = rustc_hash::FxHashSet::from_iter([of(start)]);
+    let mut pending = std::collections::VecDeque::from([start, of(start)]);
+    while let Some(node) = pending.pop_front() {
+        let edges = tree.node(node).edges_in.iter().copied();
+        for edge in edges.chain(links_in(tree, node)) {
+            let Some(from) = tree.edge(edge).from else {
+                continue;
+            };
+            if of(from) == tree.root {
+                names.push(tree.edge_name(edge).to_owned());
+            } else if seen.insert(of(from)) {
+                pending.extend([from, of(from)]);
+            }
+        }
+    }
+    names
+}
+
 /// A conflict inside a peer set, met while it was loaded.
 pub fn peer_set(tree: &Tree, failing: EdgeId, over: Option<EdgeId>) -> ResolveError {
     let from = tree.edge(failing).from.unwrap_or(tree.root);
@@ -143,6 +179,7 @@ pub fn peer_set(tree: &Tree, failing: EdgeId, over: Option<EdgeId>) -> ResolveEr
         found: lines,
         wanted: wanted(tree, failing),
         advice: advice(tree, failing),
+        dispute: dispute(tree, failing, current),
     }))
 }
 
@@ -173,6 +210,7 @@ pub fn placement(
         found: current.map(|node| found(tree, node)).unwrap_or_default(),
         wanted: lines,
         advice: advice(tree, failing),
+        dispute: dispute(tree, failing, current),
     }))
 }
 

@@ -19,6 +19,11 @@ impl Tree {
     pub fn compute_flags(&mut self) {
         let root = self.root;
         self.node_mut(root).flags = Flags::UNSET;
+        self.compute_flags_below(root);
+    }
+
+    /// Clears flags along the edges from a node whose own flags are right.
+    pub fn compute_flags_below(&mut self, root: NodeId) {
         let mut seen: IndexSet<NodeId, FxBuildHasher> = IndexSet::default();
         let mut queue = vec![root];
         while let Some(id) = queue.pop() {

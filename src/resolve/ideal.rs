@@ -14,16 +14,18 @@ use super::load::Locked;
 use super::names::Name;
 use super::node::{EdgeId, Flags, NodeId, State};
 use super::package::{Kind, Package};
-use super::peers::Required;
+use super::peers::{Followed, Required};
 use super::place::{Placements, Policy};
 use super::sets::NodeSet;
 use super::specs::SpecId;
 use super::tree::Tree;
-use super::{Fetched, Options, Source, Update, dev_engines, explain, frozen, load, platforms};
+use super::{
+    Fetched, Options, Source, Update, dev_engines, explain, frozen, load, platforms, settle,
+};
 use crate::collate;
 use crate::integrity::Integrity;
 use crate::manifest::Manifest;
-use crate::report::{Event, Reporter};
+use crate::report::{Event, Reporter, Silent};
 use crate::spec::Spec;
 
 /// The tree as it should be.
@@ -39,7 +41,8 @@ pub struct Ideal {
 /// Resolves the project's dependencies, starting from `locked` where there is a lock.
 ///
 /// - Shape: the tree's root is the project; its nodes are in the inventory, failures included.
-/// - Errors: [`ResolveError`], with npm's codes.
+/// - Errors: [`ResolveError`], with npm's codes; a peer conflict comes with changes to
+///   package.json that were tried and settle it.
 pub fn ideal_tree(
     project: &Path,
     manifest: &Arc<Manifest>,
@@ -48,7 +51,35 @@ pub fn ideal_tree(
     options: &Options,
     reporter: &dyn Reporter,
 ) -> Result<Ideal, ResolveError> {
+    let mut result = attempt(project, manifest, locked, source, options, reporter);
+    if let Err(ResolveError::PeerConflict(conflict)) = &mut result
+        && options.save
+    {
+        let resolves = |manifest: &Arc<Manifest>| {
+            attempt(project, manifest, locked, source, options, &Silent).map(drop)
+        };
+        let settled = settle::advice(&conflict.dispute, manifest, source, resolves);
+        if !settled.is_empty() {
+            conflict.advice.remove(0);
+            conflict.advice.splice(0..0, settled);
+        }
+    }
+    result
+}
+
+/// One resolution, without advice.
+fn attempt(
+    project: &Path,
+    manifest: &Arc<Manifest>,
+    locked: Option<&Locked>,
+    source: &dyn Source,
+    options: &Options,
+    reporter: &dyn Reporter,
+) -> Result<Ideal, ResolveError> {
     let warnings = dev_engines::check(manifest, options)?;
+    assert_bare_names(&options.update)?;
+    // An update of everything looks at no entry, but the lock's mere presence has things pruned.
+    let from_disk = locked.is_some();
     let locked = locked.filter(|_| options.update != Update::Everything);
     let mut tree = load::root(project, manifest, options.rules, &options.prefer)?;
     if let Some(locked) = locked {
@@ -56,7 +87,7 @@ pub fn ideal_tree(
     } else if options.update != Update::Everything {
         load::workspace_targets(&mut tree)?;
     }
-    let mut builder = Builder::new(tree, source, options, reporter, locked.is_some());
+    let mut builder = Builder::new(tree, source, options, reporter, from_disk);
     builder.warnings = warnings;
     builder.mutating = options.update != Update::Nothing;
     if let Some(locked) = locked.filter(|locked| locked.version < 2) {
@@ -68,10 +99,31 @@ pub fn ideal_tree(
     builder.assert_root_overrides()?;
     builder.push(builder.tree.root);
     builder.run()?;
+    builder.mend()?;
     builder.finish()
 }
 
+/// Updates are asked for by name: how far they go is up to the ranges of package.json.
+fn assert_bare_names(update: &Update) -> Result<(), ResolveError> {
+    let Update::Names(names) = update else {
+        return Ok(());
+    };
+    for asked in names {
+        let name = crate::spec::parse_argument(asked, Path::new("/"))
+            .ok()
+            .and_then(|argument| argument.name);
+        if name.as_ref().map(crate::name::PackageName::as_str) != Some(asked) {
+            return Err(ResolveError::UpdateArgument {
+                asked: asked.clone(),
+                name: name.map(|name| name.to_string()),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Work in progress on one ideal tree.
+#[allow(clippy::struct_excessive_bools)] // independent facts about the run, each set once
 pub(super) struct Builder<'a> {
     pub tree: Tree,
     pub source: &'a dyn Source,
@@ -81,6 +133,7 @@ pub(super) struct Builder<'a> {
     /// Was a change asked for by name?
     mutating: bool,
     mutated: bool,
+    mending: bool,
     /// Depth and path at the time of queueing; the next one is last.
     queue: Vec<(usize, Arc<str>, NodeId)>,
     queued: FxHashSet<NodeId>,
@@ -94,10 +147,13 @@ pub(super) struct Builder<'a> {
     warnings: Vec<(&'static str, String)>,
     steps: usize,
     replaced: FxHashMap<Name, usize>,
+    replaced_at: FxHashMap<Arc<str>, usize>,
+    pub followed: Followed,
 }
 
-/// Displacements of one name after which npm would go on for ever.
+/// Displacements of one name, anywhere and in one place, after which npm would go on for ever.
 const REPLACEMENTS_PER_NAME: usize = 2_000;
+const REPLACEMENTS_PER_PLACE: usize = 100;
 
 impl<'a> Builder<'a> {
     fn new(
@@ -115,6 +171,7 @@ impl<'a> Builder<'a> {
             from_disk,
             mutating: false,
             mutated: false,
+            mending: false,
             queue: Vec::new(),
             queued: FxHashSet::default(),
             seen: FxHashSet::default(),
@@ -126,11 +183,14 @@ impl<'a> Builder<'a> {
             warnings: Vec::new(),
             steps: 0,
             replaced: FxHashMap::default(),
+            replaced_at: FxHashMap::default(),
+            followed: Followed::default(),
         }
     }
 
     /// Locks of version 1 know too little: every package's manifest is fetched again.
     fn inflate(&mut self, locked: &Locked) -> Result<(), ResolveError> {
+        let mut unproven = Vec::new();
         for id in self.tree.inventory(self.tree.root) {
             let node = self.tree.node(id);
             if !node.location.starts_with("node_modules") || node.link.is_some() {
@@ -172,7 +232,7 @@ impl<'a> Builder<'a> {
                     let package = self.package(&abbreviated(&fetched.manifest, &spec))?;
                     self.tree.set_package(id, &package);
                     if locked_hash.is_none() {
-                        self.tree.node_mut(id).integrity = fetched.integrity;
+                        unproven.push((id, fetched.integrity));
                     }
                 }
                 Err(failure) => self.warnings.push((
@@ -182,6 +242,12 @@ impl<'a> Builder<'a> {
                         failure.cause
                     ),
                 )),
+            }
+        }
+        // Which packages lie in a bundle is known now; the registry's hash is not of theirs.
+        for (id, integrity) in unproven {
+            if !self.tree.in_dependency_bundle(id) {
+                self.tree.node_mut(id).integrity = integrity;
             }
         }
         self.tree.reset_flags();
@@ -318,6 +384,47 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Looks once more at nodes whose dependencies were taken away after they had been seen to.
+    ///
+    /// npm leaves such holes in its lock, which its own `ci` then rejects; its next run over that
+    /// lock fills them.
+    fn mend(&mut self) -> Result<(), ResolveError> {
+        const ROUNDS: usize = 3;
+        self.mending = true;
+        for _ in 0..ROUNDS {
+            let torn: Vec<NodeId> = self
+                .tree
+                .inventory(self.tree.root)
+                .into_iter()
+                .filter(|id| self.seen.contains(id) && self.is_torn(*id))
+                .collect();
+            if torn.is_empty() {
+                break;
+            }
+            for id in torn {
+                self.seen.remove(&id);
+                self.push(id);
+            }
+            self.run()?;
+        }
+        Ok(())
+    }
+
+    fn is_torn(&self, id: NodeId) -> bool {
+        if self.tree.in_dependency_bundle(id) || self.tree.in_shrinkwrap(id) {
+            return false;
+        }
+        self.problems(id).into_iter().any(|edge| {
+            let data = self.tree.edge(edge);
+            let hole = match data.to {
+                // An optional package that got lost is no hole for npm's `ci`.
+                None => !data.kind.is_optional(),
+                Some(_) => !data.kind.is_peer(),
+            };
+            hole && !data.peer_conflicted && !self.is_updating(edge)
+        })
+    }
+
     /// Targets of links inside the project are resolved like the project itself; others are not
     /// our business.
     fn queue_link_targets(&mut self) -> bool {
@@ -415,6 +522,7 @@ impl<'a> Builder<'a> {
         let from = self.tree.edge(edge).from.unwrap_or(id);
         let mut required = Required::from_iter([from]);
         let bench = kind.is_peer().then_some(bench);
+        self.follow_anew();
         self.node_from_edge(edge, bench, None, &mut required)
     }
 
@@ -444,6 +552,7 @@ impl<'a> Builder<'a> {
             strict_peer_deps: self.options.strict_peer_deps,
             prefer_dedupe: self.options.prefer_dedupe,
             explicit: false,
+            mending: self.mending,
             strategy: self.options.strategy,
         };
         let redo = self.is_updating(edge);
@@ -469,6 +578,7 @@ impl<'a> Builder<'a> {
                 self.push(node);
             }
             for edge in self.problems(placed) {
+                self.tree.spec_text(edge)?; // an override that refers to nothing ends it here
                 self.prefetch(edge);
             }
         }
@@ -507,7 +617,10 @@ impl<'a> Builder<'a> {
         let name = self.tree.node(placed).name;
         let count = self.replaced.entry(name).or_default();
         *count += 1;
-        if *count <= REPLACEMENTS_PER_NAME {
+        let place = self.tree.node(placed).location.clone();
+        let here = self.replaced_at.entry(place).or_default();
+        *here += 1;
+        if *count <= REPLACEMENTS_PER_NAME && *here <= REPLACEMENTS_PER_PLACE {
             return Ok(());
         }
         let mut busiest: Vec<(usize, Name)> = self

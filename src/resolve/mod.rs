@@ -30,6 +30,7 @@ mod place;
 mod platforms;
 mod prefer;
 mod sets;
+mod settle;
 mod specs;
 mod tree;
 mod workspaces;

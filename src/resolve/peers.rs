@@ -21,7 +21,44 @@ use crate::spec::{Spec, SpecError, SpecKind};
 /// Nodes that the one being placed cannot do without.
 pub type Required = FxHashSet<NodeId>;
 
+/// Peer sets that lead to each other for ever are deeper, or larger, than any honest one.
+const DEEPEST: usize = 200;
+const LARGEST: usize = 50_000;
+
+/// How far the peer set of one candidate has been followed.
+#[derive(Debug, Default)]
+pub struct Followed {
+    path: Vec<Name>,
+    loaded: usize,
+}
+
 impl Builder<'_> {
+    /// Peers of a new candidate: what was followed for others does not count.
+    pub fn follow_anew(&mut self) {
+        self.followed = Followed::default();
+    }
+
+    /// npm has no limit here.
+    fn follow(&mut self, name: Name) -> Result<(), ResolveError> {
+        self.followed.path.push(name);
+        self.followed.loaded += 1;
+        let path = &self.followed.path;
+        if path.len() <= DEEPEST && self.followed.loaded <= LARGEST {
+            return Ok(());
+        }
+        let mut last: Vec<&str> = Vec::new();
+        for name in path.iter().rev().take(DEEPEST) {
+            let name = self.tree.names.text(*name);
+            if !last.contains(&&**name) {
+                last.push(name);
+            }
+        }
+        last.truncate(4);
+        Err(ResolveError::Endless {
+            packages: last.join(", "),
+        })
+    }
+
     /// The workbench for `id`: a copy of it with the same edges and nothing installed.
     pub fn virtual_root(&mut self, id: NodeId, reuse: bool) -> NodeId {
         if reuse && let Some(known) = self.virtual_roots.get(&id) {
@@ -75,6 +112,7 @@ impl Builder<'_> {
             None => self.virtual_root(from, false),
         };
         let name = self.tree.edge(edge).name;
+        self.follow(name)?;
         let first = self.node_from_spec(name, edge, bench)?;
         let other = match second {
             Some(second) if !self.tree.is_valid(second) => {
@@ -93,6 +131,7 @@ impl Builder<'_> {
             required.insert(node);
         }
         self.load_peer_set(node, required)?;
+        self.followed.path.pop();
         Ok(node)
     }
 

@@ -28,6 +28,8 @@ pub struct Policy {
     pub prefer_dedupe: bool,
     /// The edge was asked for by name.
     pub explicit: bool,
+    /// Is a hole being filled that npm leaves? Then what is placed stays, also in a cycle.
+    pub mending: bool,
     pub strategy: Strategy,
 }
 
@@ -50,6 +52,7 @@ pub struct Placement {
 pub struct Placements {
     pub list: Vec<Placement>,
     checks: Checks,
+    mending: bool,
     /// Peer conflicts that were let through.
     pub warnings: Vec<String>,
 }
@@ -63,7 +66,10 @@ impl Placements {
         policy: Policy,
         redo: bool,
     ) -> Result<Self, ResolveError> {
-        let mut placements = Self::default();
+        let mut placements = Self {
+            mending: policy.mending,
+            ..Self::default()
+        };
         let redo = redo || policy.explicit;
         placements.place(tree, edge, dep, None, policy, redo)?;
         Ok(placements)
@@ -277,12 +283,13 @@ impl Placements {
             link
         });
         let key = tree.edge_key(self.list[index].edge);
+        // Before it has a place: of a name in two maps only the edge that counts finds its target.
+        tree.load_edges(placed);
         if let Some(old) = tree.child(target, key) {
             self.put_over(tree, index, placed, old, target);
         } else {
             tree.set_parent(placed, target);
             tree.give_target(placed, dep);
-            tree.load_edges(placed);
         }
         placed
     }
@@ -303,8 +310,7 @@ impl Placements {
         }
         tree.replace(placed, old);
         tree.give_target(placed, dep);
-        tree.load_edges(placed);
-        Self::prune_for_replacement(tree, placed, lost);
+        self.prune_for_replacement(tree, placed, lost);
         for node in prune_sets {
             let dependents = tree.node(node).edges_in.clone();
             let dependents = dependents.iter().filter_map(|edge| tree.edge(*edge).from);
@@ -372,7 +378,7 @@ impl Placements {
     }
 
     /// Deletes what only the replaced node and its dependencies needed.
-    fn prune_for_replacement(tree: &mut Tree, placed: NodeId, lost: Vec<NodeId>) {
+    fn prune_for_replacement(&self, tree: &mut Tree, placed: NodeId, lost: Vec<NodeId>) {
         let mut doomed: NodeSet = tree
             .out_edges(placed)
             .into_iter()
@@ -386,7 +392,8 @@ impl Placements {
             let data = tree.edge(edge);
             data.from != Some(placed) && data.to != Some(placed) && tree.is_valid(edge)
         });
-        for node in doomed {
+        let kept = self.mending.then_some(placed);
+        for node in doomed.into_iter().filter(|node| Some(*node) != kept) {
             tree.detach(node);
         }
     }

@@ -1,6 +1,7 @@
 //! The program as users meet it: flags, output, exit codes, files on disk.
 
 mod complete;
+mod conflicts;
 mod context;
 mod diff;
 mod git;

@@ -3,6 +3,11 @@
 //! The expectations beside the scenarios are npm's: `cargo run -p registry-mock -- record-scenarios
 //! fixtures/scenarios` asks it again. A scenario with a `known_difference` must differ.
 
+mod generate;
+mod generated;
+mod satisfied;
+mod shrink;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -83,7 +88,7 @@ fn difference(path: &Path, scenario: &Scenario) -> Option<String> {
         return Some("  npm's answer is not recorded".to_owned());
     };
     let place = Place::new(scenario);
-    let first = place.shrinkwrap(scenario);
+    let first = place.shrinkwrap(scenario, &Update::Nothing);
     let lock = match (recorded.first, first) {
         (Answer::Lock(want), Ok(got)) if want == got => want,
         (Answer::Lock(want), Ok(got)) => return Some(first_difference(&want, &got)),
@@ -107,13 +112,24 @@ fn difference(path: &Path, scenario: &Scenario) -> Option<String> {
         }
     };
     let again = recorded.again.unwrap_or(lock);
-    match place.shrinkwrap(scenario) {
-        Ok(got) if again == got => None,
-        Ok(got) => Some(format!(
-            "  over its own lock:\n{}",
-            first_difference(&again, &got)
-        )),
-        Err((code, message)) => Some(format!("  over its own lock: {code}: {message}")),
+    let failure = String::from_utf8_lossy(&again).into_owned();
+    let failure = failure.strip_prefix(npm::FAILS).map(str::trim_end);
+    match (place.shrinkwrap_again(scenario), failure) {
+        (Ok(_), Some(code)) => Some(format!("  then npm fails with `{code}`, we give a lock")),
+        (Ok(got), None) if again == got => None,
+        (Ok(got), None) => Some(format!("  then:\n{}", first_difference(&again, &got))),
+        (Err((got, _)), Some(want)) if got == want => None,
+        (Err((code, message)), _) => Some(format!("  then: {code}: {message}")),
+    }
+}
+
+/// Which packages the second run may move.
+fn update(scenario: &Scenario) -> Update {
+    let names = scenario.then.as_ref().and_then(|then| then.update.clone());
+    match names {
+        None => Update::Nothing,
+        Some(names) if names.is_empty() => Update::Everything,
+        Some(names) => Update::Names(names),
     }
 }
 
@@ -124,7 +140,9 @@ struct Place {
 
 impl Place {
     fn new(scenario: &Scenario) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where there is such a place: these are thousands of small files.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let folder = folder.unwrap();
         for name in [PROJECT, "registry"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
@@ -139,8 +157,20 @@ impl Place {
         self.folder.path().canonicalize().unwrap().join(name)
     }
 
+    /// The second run, over whatever lock is there.
+    fn shrinkwrap_again(&self, scenario: &Scenario) -> Result<Vec<u8>, (String, String)> {
+        if let Some(then) = &scenario.then {
+            then.write_project(&self.path(PROJECT)).unwrap();
+        }
+        self.shrinkwrap(scenario, &update(scenario))
+    }
+
     /// The lock's bytes, or code and message.
-    fn shrinkwrap(&self, scenario: &Scenario) -> Result<Vec<u8>, (String, String)> {
+    fn shrinkwrap(
+        &self,
+        scenario: &Scenario,
+        update: &Update,
+    ) -> Result<Vec<u8>, (String, String)> {
         if !scenario.repositories.is_empty() {
             return self.by_program(scenario);
         }
@@ -170,7 +200,7 @@ impl Place {
                 .and_then(|text| text.parse().ok()),
             writing: Writing::Write,
             from: None,
-            options: options(&session),
+            options: options(&session, update.clone()),
         };
         match ops::shrinkwrap(&session, &request) {
             Ok(outcome) => Ok(fs::read(outcome.path).unwrap()),
@@ -245,7 +275,7 @@ fn flags(words: &[String]) -> Vec<(String, String)> {
         .collect()
 }
 
-fn options(session: &Session) -> Options {
+fn options(session: &Session, update: Update) -> Options {
     let config = &session.config;
     let generation = Generation::of(session.host.npm.as_ref());
     let on = |key: &str| config.flag(key).unwrap_or(false);
@@ -282,7 +312,7 @@ fn options(session: &Session) -> Options {
             optional: omitted.contains(&"optional"),
             peer: omitted.contains(&"peer"),
         },
-        update: Update::Nothing,
+        update,
         optional_target,
         ..Options::new(session.host.clone())
     }
