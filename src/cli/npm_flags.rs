@@ -71,7 +71,7 @@ const FLAGS: &[Flag] = &[
     ),
     flag(
         "install-strategy",
-        Takes::Words(&["hoisted", "nested", "shallow"]),
+        Takes::Words(&["hoisted", "nested", "shallow", "linked"]),
         "Where packages go in the tree [default: hoisted]",
     ),
     flag(

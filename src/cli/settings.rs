@@ -155,12 +155,13 @@ fn strategy(config: &Config) -> Result<Strategy, Failure> {
     match config.text("install-strategy") {
         _ if on("legacy-bundling") => Ok(Strategy::Nested),
         _ if on("global-style") => Ok(Strategy::Shallow),
-        None | Some("" | "hoisted") => Ok(Strategy::Hoisted),
+        // The lock of a linked tree is the hoisted one.
+        None | Some("" | "hoisted" | "linked") => Ok(Strategy::Hoisted),
         Some("nested") => Ok(Strategy::Nested),
         Some("shallow") => Ok(Strategy::Shallow),
         Some(other) => Err(Failure::usage(
             format!("heatseal has no install strategy `{other}`"),
-            "set install-strategy to hoisted, nested or shallow",
+            "set install-strategy to hoisted, nested, shallow or linked",
         )),
     }
 }
@@ -232,6 +233,12 @@ pub fn install_request(
     session: &Session,
 ) -> Result<InstallRequest, Failure> {
     let config = &session.config;
+    if config.text("install-strategy") == Some("linked") {
+        return Err(Failure::usage(
+            "heatseal can lock for the `linked` install strategy, and not install so",
+            "set install-strategy to hoisted: the lock is the same",
+        ));
+    }
     Ok(InstallRequest {
         frozen,
         omit: omit(config),

@@ -7,6 +7,7 @@ use super::git;
 use crate::disk::DiskError;
 use crate::integrity::Integrity;
 use crate::json;
+use crate::lock;
 use crate::manifest::{self, Manifest, Origin};
 use crate::name::PackageId;
 use crate::npmrc::Generation;
@@ -63,8 +64,43 @@ impl Source for Sources<'_> {
         resolved: &str,
         integrity: Option<&str>,
     ) -> Result<Contents, LoadFailure> {
-        self.package_files(id, resolved, integrity)
+        let mut contents = self.package_files(id, resolved, integrity)?;
+        modernise(&mut contents);
+        Ok(contents)
     }
+}
+
+/// A shrinkwrap of version 1 inside a package, given the `packages` of the later versions.
+fn modernise(contents: &mut Contents) {
+    let manifest = contents.iter().find(|(path, _)| path == "package.json");
+    let manifest = manifest.and_then(|(_, bytes)| manifest_of(bytes));
+    for (path, bytes) in contents.iter_mut() {
+        if !lock::FILE_NAMES.contains(&path.as_str()) {
+            continue;
+        }
+        let Ok(lock) = lock::parse_for(bytes.clone(), path, || manifest.clone()) else {
+            continue;
+        };
+        if lock.loaded_from_v1 {
+            let packages: serde_json::Map<_, _> = lock
+                .packages
+                .into_iter()
+                .map(|(location, entry)| (location, entry.into()))
+                .collect();
+            *bytes = serde_json::json!({ "packages": packages })
+                .to_string()
+                .into_bytes();
+        }
+    }
+}
+
+fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
+    let serde_json::Value::Object(fields) = json::parse(bytes).ok()?.value else {
+        return None;
+    };
+    let mut manifest = Manifest { fields };
+    manifest.normalize(Origin::Disk);
+    Some(manifest)
 }
 
 impl Sources<'_> {
@@ -148,13 +184,8 @@ fn from_tarball(bytes: &[u8], resolved: &str) -> Result<Fetched, LoadFailure> {
             flaw,
         })
     })?;
-    let document =
-        json::parse(&text).map_err(|_| LoadFailure::new(NoManifest(resolved.to_owned())))?;
-    let serde_json::Value::Object(fields) = document.value else {
-        return Err(LoadFailure::new(NoManifest(resolved.to_owned())));
-    };
-    let mut manifest = Manifest { fields };
-    manifest.normalize(Origin::Disk);
+    let mut manifest =
+        manifest_of(&text).ok_or_else(|| LoadFailure::new(NoManifest(resolved.to_owned())))?;
     if let Some(directory) = manifest.bin_directory() {
         let below = format!("{directory}/");
         let below = files.iter().filter_map(|file| file.strip_prefix(&below));
