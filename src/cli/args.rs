@@ -174,7 +174,7 @@ pub struct Installing {
     /// Packages that may run install scripts, besides those that package.json allows
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow_scripts: Vec<String>,
-    /// Accept lock entries without a hash (they are not proven)
+    /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
     /// Print a summary as JSON on standard output

@@ -336,6 +336,16 @@ impl From<InstallError> for Failure {
                     "run `heatseal shrinkwrap` to bring the lock in line, review it and commit it",
                 )
             },
+            InstallError::Origin(error) => Self::of(&error, exit::POLICY),
+            InstallError::Dishonest { entries, .. } => Self {
+                code: "ELOCKENTRY".to_owned(),
+                details: entries,
+                exit: exit::LOCK,
+                ..Self::usage(
+                    message,
+                    "somebody may have tampered with the lock; run `heatseal shrinkwrap` to write it anew and review the differences",
+                )
+            },
             InstallError::MissingIntegrity { .. } => Self {
                 code: "EINTEGRITY".to_owned(),
                 exit: exit::INTEGRITY,

@@ -26,6 +26,7 @@ pub use error::{FetchError, LinkError};
 pub use swap::{Cleanup, Staged, Swapped};
 
 use crate::integrity::Integrity;
+use crate::manifest::Claims;
 use crate::name::PackageId;
 use crate::report::Reporter;
 use crate::store::Store;
@@ -57,6 +58,9 @@ pub struct WantedPackage {
     pub bundled: bool,
     /// Name and path inside the package.
     pub bins: Vec<(String, String)>,
+    /// What the lock says of it that steers an install; the package must say the same. `None`:
+    /// whatever it says is accepted.
+    pub claims: Option<Claims>,
 }
 
 #[derive(Debug, Clone)]

@@ -4,12 +4,12 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::places::link_target;
 use super::{Lock, LockError, conflict};
-use crate::json;
+use crate::json::{self, Ambiguity};
+use crate::limits::DEEPEST_JSON;
 use crate::name::PackageName;
 
 /// What a key of `packages` stands for.
@@ -140,12 +140,22 @@ pub fn check(lock: &Lock) -> Result<(), LockError> {
             found: lock.version,
         });
     }
-    if let Some((line, key)) = duplicate(&lock.bytes) {
-        return Err(LockError::Duplicate {
-            file: file(),
-            line,
-            key,
-        });
+    match json::first_ambiguity(&lock.bytes, DEEPEST_JSON) {
+        None => {}
+        Some((line, Ambiguity::Twice(key))) => {
+            return Err(LockError::Duplicate {
+                file: file(),
+                line,
+                key,
+            });
+        }
+        Some((line, Ambiguity::Deep(levels))) => {
+            return Err(LockError::Deep {
+                file: file(),
+                line,
+                levels,
+            });
+        }
     }
     check_places(lock)?;
     lock.packages
@@ -223,84 +233,4 @@ fn check_version(lock: &Lock, key: &str, entry: &Map<String, Value>) -> Result<(
         key: key.to_owned(),
         version: version.to_owned(),
     })
-}
-
-/// The line and name of the first member that its object has twice.
-fn duplicate(bytes: &[u8]) -> Option<(usize, String)> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut twice = None;
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let stopped = Unique { twice: &mut twice }.deserialize(&mut deserializer);
-    let line = stopped.err().map_or(0, |error| error.line());
-    twice.map(|key| (line, key))
-}
-
-/// Walks a text and stops where a member is named again.
-struct Unique<'a> {
-    twice: &'a mut Option<String>,
-}
-
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unique<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen: FxHashSet<String> = FxHashSet::default();
-        while let Some(key) = map.next_key::<String>()? {
-            if seen.contains(&key) {
-                *self.twice = Some(key);
-                return Err(A::Error::custom("named twice"));
-            }
-            seen.insert(key);
-            map.next_value_seed(Unique {
-                twice: &mut *self.twice,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list
-            .next_element_seed(Unique {
-                twice: &mut *self.twice,
-            })?
-            .is_some()
-        {}
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
 }

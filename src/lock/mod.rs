@@ -175,6 +175,13 @@ pub enum LockError {
         line: usize,
         key: String,
     },
+    #[error("`{file}`, line {line}: more than {levels} objects and lists lie inside each other")]
+    #[diagnostic(code(EUSAGE), help("no lock is nested like that; restore the file"))]
+    Deep {
+        file: String,
+        line: usize,
+        levels: u32,
+    },
     #[error("`{file}`: {one:?} and {other:?} are one folder where case does not count")]
     #[diagnostic(code(EINVALIDLOCATION), help("only one of them can be installed"))]
     CaseTwins {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::download::Download;
+use super::origins::OriginError;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::wanted::{self, Choice, Selection};
@@ -64,7 +65,7 @@ pub enum InstallError {
         lock: String,
         differences: Vec<String>,
     },
-    #[error("{lock} has no integrity for {}", packages.join(", "))]
+    #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -81,7 +82,21 @@ pub enum InstallError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error("{lock} says what its own graph does not bear out")]
+    Dishonest { lock: String, entries: Vec<String> },
+    #[error(transparent)]
     Shrinkwrap(#[from] ShrinkwrapError),
+}
+
+/// The first few of a list, and how many more there are.
+fn some_of(list: &[String]) -> String {
+    const MOST: usize = 3;
+    let shown = list.get(..MOST).unwrap_or(list).join(", ");
+    match list.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Installs the project's dependencies.
@@ -121,7 +136,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     };
     let manifest = Arc::new(file.manifest);
-    let store = Store::open(&session.store, session.umask())?;
+    let store = Store::open(&session.store, session.umask())?.with_limits(session.config.limits()?);
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run
         && let Some(packages) = state::current(project, &digest, &store)
@@ -144,9 +159,10 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         session,
         request,
         document: &document,
+        claims_known: !lock.loaded_from_v1,
     };
     let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
-    let selection = choice.select(&[]);
+    let selection = choice.select(&[])?;
     if !request.allow_missing_integrity && !selection.unproven.is_empty() {
         return Err(InstallError::MissingIntegrity {
             lock: lock.file_name,
@@ -185,6 +201,17 @@ fn locked_tree(
         return Err(InstallError::OutOfSync {
             lock: lock.file_name.clone(),
             differences,
+        });
+    }
+    let entries = if request.frozen {
+        resolve::dishonest_entries(&tree, &locked)
+    } else {
+        Vec::new()
+    };
+    if !entries.is_empty() {
+        return Err(InstallError::Dishonest {
+            lock: lock.file_name.clone(),
+            entries,
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;
@@ -237,7 +264,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
@@ -249,6 +276,8 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
         session.config.list("allow-scripts"),
         request.link_mode,
         session.umask(),
+        session.config.list("allow-host"),
+        session.config.list("accept-manifest"),
     );
     hasher.update(settings.as_bytes());
     hasher.finalize().to_hex().to_string()
@@ -303,7 +332,7 @@ impl Run<'_> {
             let mut failed = selection.failed.clone();
             failed.extend(ran.failed_optional);
             outcome.skipped.clone_from(&failed);
-            return self.put_in_place(&self.choice.select(&failed), outcome);
+            return self.put_in_place(&self.choice.select(&failed)?, outcome);
         }
         outcome.scripts_run += ran.count;
         // What scripts left behind in the folders belongs to the tree.

@@ -1,5 +1,6 @@
 //! Routes through several rooms: shrinkwrap, install, diff.
 
+mod origins;
 mod download;
 mod git;
 mod install;

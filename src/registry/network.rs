@@ -319,7 +319,10 @@ impl Fetcher {
         let (mut since, mut before) = (Instant::now(), 0);
         loop {
             match timeout(idle, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(Some(chunk))) => {
+                    make_room(body, chunk.len(), limit);
+                    body.extend_from_slice(&chunk);
+                }
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => {
                     let of = length.map_or_else(String::new, |length| format!(" of {length}"));
@@ -373,6 +376,16 @@ impl Fetcher {
             },
         };
         Failure { error, retry_after }
+    }
+}
+
+/// Large bodies grow in few steps: each one is a copy, with both in memory.
+fn make_room(body: &mut Vec<u8>, more: usize, limit: u64) {
+    let needed = body.len() + more;
+    if needed > body.capacity().max(16 << 20) {
+        let most = usize::try_from(limit).unwrap_or(usize::MAX);
+        let room = needed.saturating_mul(4).min(most.saturating_add(more));
+        body.reserve_exact(room.max(needed) - body.len());
     }
 }
 

@@ -290,6 +290,14 @@ impl Tree {
 
     // ---- validity ----
 
+    /// What kind of thing the edge asks for, overrides applied; `None` where that is no spec.
+    pub fn spec(&self, id: EdgeId) -> Option<SpecKind> {
+        let text = self.spec_text(id).ok()?;
+        let text = if text.is_empty() { "*" } else { &text };
+        let spec = Spec::parse("", text, "/".as_ref()).ok()?;
+        Some(spec.kind)
+    }
+
     pub fn is_valid(&self, id: EdgeId) -> bool {
         self.state(id) == State::Valid
     }

@@ -93,7 +93,7 @@ fn a_redirect_loop_ends() {
 #[test]
 fn a_bomb_is_defused() {
     let place = Place::new(&one());
-    let bomb = Fault::GzipBomb(MAX_PACKUMENT as u64 + 1);
+    let bomb = Fault::GzipBomb(Limits::default().packument + 1);
     place.server.add_fault(Rule::new(bomb));
     assert_eq!(code(place.open("").packument("a")), "EFBIG");
 }
