@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::collate;
 
-pub use strict::{Ambiguity, first_ambiguity};
+pub use strict::{Ambiguity, Matters, first_ambiguity};
 
 /// A parsed text with the formatting that npm carries over to what it writes.
 #[derive(Debug, Clone, Default)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::disk::{self, DiskError};
 use crate::json::{self, Document, JsonError};
 
-pub use claims::{Claims, Difference};
+pub use claims::{Claims, Difference, is_plain_name, is_plain_path};
 
 /// One package's manifest: the project's own, a workspace's, a registry version's or a lock entry.
 ///

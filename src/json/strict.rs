@@ -14,9 +14,17 @@ pub enum Ambiguity {
     Deep(u32),
 }
 
+/// Does it matter that a member is written twice? Given are the top-level member around it, if
+/// any, its own name, and how many objects and lists are around it.
+pub type Matters<'a> = dyn Fn(Option<&str>, &str, u32) -> bool + 'a;
+
 /// The first ambiguity of a text, and its 1-based line. A text that is no JSON has none before the
 /// place where it stops being JSON.
-pub fn first_ambiguity(bytes: &[u8], deepest: u32) -> Option<(usize, Ambiguity)> {
+pub fn first_ambiguity(
+    bytes: &[u8],
+    deepest: u32,
+    matters: &Matters<'_>,
+) -> Option<(usize, Ambiguity)> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut found = None;
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -24,6 +32,8 @@ pub fn first_ambiguity(bytes: &[u8], deepest: u32) -> Option<(usize, Ambiguity)>
         found: &mut found,
         deepest,
         left: deepest,
+        matters,
+        top: None,
     }
     .deserialize(&mut deserializer);
     let line = stopped.err().map_or(0, |error| error.line());
@@ -35,6 +45,8 @@ struct Walk<'a> {
     found: &'a mut Option<Ambiguity>,
     deepest: u32,
     left: u32,
+    matters: &'a Matters<'a>,
+    top: Option<&'a str>,
 }
 
 impl Walk<'_> {
@@ -54,11 +66,13 @@ impl Walk<'_> {
         }
     }
 
-    fn again(&mut self) -> Walk<'_> {
+    fn again<'b>(&'b mut self, key: Option<&'b str>) -> Walk<'b> {
         Walk {
             found: &mut *self.found,
             deepest: self.deepest,
             left: self.left,
+            matters: self.matters,
+            top: self.top.or(key),
         }
     }
 }
@@ -82,18 +96,19 @@ impl<'de> Visitor<'de> for Walk<'_> {
         let mut inside = self.below::<A::Error>()?;
         let mut seen: FxHashSet<String> = FxHashSet::default();
         while let Some(key) = map.next_key::<String>()? {
-            if seen.contains(&key) {
+            let around = inside.deepest - inside.left;
+            if seen.contains(&key) && (inside.matters)(inside.top, &key, around) {
                 return Err(inside.stop(Ambiguity::Twice(key)));
             }
+            map.next_value_seed(inside.again(Some(&key)))?;
             seen.insert(key);
-            map.next_value_seed(inside.again())?;
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut inside = self.below::<A::Error>()?;
-        while list.next_element_seed(inside.again())?.is_some() {}
+        while list.next_element_seed(inside.again(None))?.is_some() {}
         Ok(())
     }
 
@@ -128,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_member_written_twice_is_found_with_its_line_wherever_it_is() {
-        let twice = |text: &str| first_ambiguity(text.as_bytes(), 8);
+        let twice = |text: &str| first_ambiguity(text.as_bytes(), 8, &|_, _, _| true);
         let named = |line, key: &str| Some((line, Ambiguity::Twice(key.to_owned())));
         assert_eq!(twice("{\"a\":1,\n\"a\":2}"), named(2, "a"));
         assert_eq!(twice("[{\"b\":{\"c\":1,\"\\u0063\":1}}]"), named(1, "c"));
@@ -138,8 +153,18 @@ mod tests {
     #[test]
     fn nesting_is_allowed_up_to_the_limit() {
         let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
-        assert_eq!(first_ambiguity(nested(8).as_bytes(), 8), None);
-        let deep = first_ambiguity(nested(9).as_bytes(), 8);
-        assert_eq!(deep, Some((1, Ambiguity::Deep(8))));
+        let deep = |levels| first_ambiguity(nested(levels).as_bytes(), 8, &|_, _, _| true);
+        assert_eq!(deep(8), None);
+        assert_eq!(deep(9), Some((1, Ambiguity::Deep(8))));
+    }
+
+    #[test]
+    fn who_asks_decides_which_members_matter() {
+        let counts = |top: Option<&str>, key: &str, around: u32| {
+            (top, key, around) == (None, "a", 1) || (top, around) == (Some("b"), 2)
+        };
+        let twice = |text: &str| first_ambiguity(text.as_bytes(), 8, &counts).is_some();
+        assert!(twice("{\"a\":1,\"a\":2}") && twice("{\"b\":{\"x\":1,\"x\":1}}"));
+        assert!(!twice("{\"c\":1,\"c\":2}") && !twice("{\"b\":[{\"x\":1,\"x\":1}]}"));
     }
 }

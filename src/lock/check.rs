@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 
 use super::places::link_target;
 use super::{Lock, LockError, conflict};
+use crate::integrity::Integrity;
 use crate::json::{self, Ambiguity};
 use crate::limits::DEEPEST_JSON;
+use crate::manifest::{is_plain_name, is_plain_path};
 use crate::name::PackageName;
 
 /// What a key of `packages` stands for.
@@ -50,7 +52,7 @@ impl fmt::Display for KeyFlaw {
             Self::Dots => "has `.` or `..` where only folders may be",
             Self::BadName => "has no package name after `node_modules/`",
             Self::Reserved => "has a reserved folder name",
-            Self::NoTarget => "is outside the project and nothing links there",
+            Self::NoTarget => "is a folder to which nothing links",
         })
     }
 }
@@ -140,7 +142,7 @@ pub fn check(lock: &Lock) -> Result<(), LockError> {
             found: lock.version,
         });
     }
-    match json::first_ambiguity(&lock.bytes, DEEPEST_JSON) {
+    match json::first_ambiguity(&lock.bytes, DEEPEST_JSON, &|_, _, _| true) {
         None => {}
         Some((line, Ambiguity::Twice(key))) => {
             return Err(LockError::Duplicate {
@@ -158,9 +160,19 @@ pub fn check(lock: &Lock) -> Result<(), LockError> {
         }
     }
     check_places(lock)?;
-    lock.packages
-        .iter()
-        .try_for_each(|(key, entry)| check_version(lock, key, entry))
+    lock.packages.iter().try_for_each(|(key, entry)| {
+        check_version(lock, key, entry)?;
+        let flaw = flaw_of(key, entry);
+        flaw.map_or(Ok(()), |(member, why)| {
+            Err(LockError::Entry {
+                file: file(),
+                line: lock.line_of(key),
+                key: key.clone(),
+                member,
+                why,
+            })
+        })
+    })
 }
 
 fn check_places(lock: &Lock) -> Result<(), LockError> {
@@ -183,7 +195,8 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
     let mut folded: FxHashMap<String, &str> = FxHashMap::default();
     for (key, _) in &lock.packages {
         let place = check_key(key).and_then(|place| {
-            let linked = place != Place::Outside || below_a_target(key, &targets);
+            let entry = matches!(place, Place::Project | Place::Package);
+            let linked = entry || below_a_target(key, &targets) || is_stale(lock, key);
             linked.then_some(place).ok_or(KeyFlaw::NoTarget)
         });
         if let Err(flaw) = place {
@@ -210,12 +223,70 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
     Ok(())
 }
 
+/// npm leaves folders in the lock that were workspaces once.
+fn is_stale(lock: &Lock, key: &str) -> bool {
+    let entry = lock.packages.iter().find(|(known, _)| known == key);
+    !key.starts_with("..")
+        && entry.is_some_and(|(_, entry)| entry.get("extraneous").is_some_and(json::truthy))
+}
+
 /// Whether the key is a link's target or a package below one.
 fn below_a_target(key: &str, targets: &FxHashSet<&str>) -> bool {
     targets.contains(key)
         || key
             .match_indices("/node_modules/")
             .any(|(at, _)| targets.contains(&key[..at]))
+}
+
+/// The first member of an entry that no npm would have written, and what is wrong with it.
+fn flaw_of(key: &str, entry: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let text = |member: &str| entry.get(member).and_then(Value::as_str);
+    let filled = |member: &str| text(member).filter(|text| !text.is_empty());
+    if !key.is_empty() && filled("name").is_some_and(|name| PackageName::parse(name).is_err()) {
+        return Some(("name", "is not a package's name"));
+    }
+    if filled("integrity").is_some_and(|text| !Integrity::is_well_formed(text)) {
+        return Some(("integrity", "is malformed"));
+    }
+    if !entry.get("link").is_some_and(json::truthy)
+        && let Some(why) = filled("resolved").and_then(address_flaw)
+    {
+        return Some(("resolved", why));
+    }
+    let bins = entry.get("bin")?;
+    let plain = match bins {
+        Value::Object(bins) => bins
+            .iter()
+            .all(|(name, path)| is_plain_name(name) && path.as_str().is_some_and(is_plain_path)),
+        Value::String(path) => is_plain_path(path),
+        other => !json::truthy(other),
+    };
+    (!key.is_empty() && !plain)
+        .then_some(("bin", "has a name or path that is not plain and inside the package"))
+}
+
+fn address_flaw(resolved: &str) -> Option<&'static str> {
+    const SCHEMES: [&str; 14] = [
+        "http", "https", "file", "git", "git+ssh", "git+https", "git+http", "git+file", "ssh",
+        "github", "gitlab", "bitbucket", "gist", "npm",
+    ];
+    if resolved.chars().any(char::is_control) {
+        return Some("has control characters");
+    }
+    if resolved.starts_with('-') {
+        return Some("would be read as an option");
+    }
+    let (scheme, rest) = resolved.split_once(':')?;
+    if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Some("has a scheme that no package comes by");
+    }
+    let authority = rest.strip_prefix("//").unwrap_or_default();
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, _) = authority.rsplit_once('@')?;
+    if scheme.to_ascii_lowercase().starts_with("http") || user.contains(':') {
+        return Some("has credentials in it");
+    }
+    None
 }
 
 /// Packages below `node_modules` have a strict version; folders of the project may have any.

@@ -189,6 +189,21 @@ pub enum LockError {
         one: String,
         other: String,
     },
+    #[error("`{file}`{}: the {member} of {key:?} {why}", on_line(*line))]
+    #[diagnostic(
+        code(EINVALIDENTRY),
+        help("npm writes no such lock; somebody may have tampered with it")
+    )]
+    Entry {
+        file: String,
+        line: Option<usize>,
+        key: String,
+        member: &'static str,
+        why: &'static str,
+    },
+    #[error("`{file}` has more than {limit} bytes")]
+    #[diagnostic(code(EFBIG), help("if it is honest, raise --max-lockfile-size"))]
+    TooLarge { file: String, limit: u64 },
     #[error("`{file}`{}: {key:?} has version {version:?}, which is not a version", on_line(*line))]
     #[diagnostic(
         code(EUSAGE),

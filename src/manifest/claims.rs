@@ -106,6 +106,24 @@ fn listed(value: Option<&Value>) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
+/// A name of a command, or `@scope/name`, of which npm takes the second part.
+pub fn is_plain_name(name: &str) -> bool {
+    let name = match name.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
+        Some((_, name)) => name,
+        None => name,
+    };
+    let name = name.strip_prefix("./").unwrap_or(name);
+    !matches!(name, "" | "." | "..")
+        && !name.contains(|c: char| matches!(c, '/' | '\\' | ':') || c.is_control())
+}
+
+/// A path that stays below its package whoever reads it.
+pub fn is_plain_path(path: &str) -> bool {
+    !path.starts_with('/')
+        && !path.contains(|c: char| matches!(c, '\\' | ':') || c.is_control())
+        && !path.split('/').any(|part| part == "..")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

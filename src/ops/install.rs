@@ -135,8 +135,13 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
             project: project.display().to_string(),
         });
     };
+    let limits = session.config.limits()?;
+    if lock_bytes.len() as u64 > limits.lock {
+        let (file, limit) = (lock_name, limits.lock);
+        return Err(LockError::TooLarge { file, limit }.into());
+    }
     let manifest = Arc::new(file.manifest);
-    let store = Store::open(&session.store, session.umask())?.with_limits(session.config.limits()?);
+    let store = Store::open(&session.store, session.umask())?.with_limits(limits);
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run
         && let Some(packages) = state::current(project, &digest, &store)

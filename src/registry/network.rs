@@ -22,6 +22,8 @@ use crate::report::{Event, Reporter};
 const SOCKETS: usize = 48;
 /// Bytes of tarballs in memory at once, in KiB; a larger one waits until it is alone.
 const BUDGET_KIB: u32 = 256 * 1024;
+/// Largest body of an answer that does not say how long it is.
+const UNDECLARED: u64 = 64 << 20;
 const REDIRECTS: usize = 20;
 const HEADER_WAIT: Duration = Duration::from_mins(1);
 const IDLE: Duration = Duration::from_secs(30);
@@ -291,8 +293,12 @@ impl Fetcher {
             return Ok(answer);
         }
         let length = response.content_length();
-        if length.is_some_and(|length| length > request.limit) {
-            return Err(too_big(url, request.limit).into());
+        let limit = match length {
+            None => request.limit.min(UNDECLARED),
+            Some(_) => request.limit,
+        };
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_big(url, limit).into());
         }
         if matches!(request.kind, Kind::Tarball { .. }) {
             let kib = length.unwrap_or(1 << 20).div_ceil(1024);
@@ -302,7 +308,7 @@ impl Fetcher {
         // The length is a hint: nobody makes us reserve more than a moderate piece ahead.
         let hint = usize::try_from(length.unwrap_or(0)).unwrap_or(0);
         answer.body.reserve(hint.min(8 << 20));
-        self.collect(url, response, request.limit, &mut answer.body)
+        self.collect(url, response, limit, &mut answer.body)
             .await?;
         Ok(answer)
     }

@@ -18,6 +18,7 @@ mod header;
 pub mod index;
 mod object;
 mod path;
+mod scan;
 mod tar;
 mod unpack;
 

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 use crate::integrity::{Algorithm, Integrity};
 use crate::json::{self, Ambiguity};
 use crate::limits::DEEPEST_JSON;
-use crate::manifest::{Claims, Manifest, Origin};
+use crate::manifest::{Claims, Manifest, Origin, is_plain_name, is_plain_path};
 use crate::name::PackageId;
 
 use super::error::{Flaw, Rule, StoreError, printable};
 use super::gzip::Inflater;
+use super::scan;
 use super::tar::{self, Contents, File};
 use super::{Limits, Sha512};
 
@@ -125,9 +126,10 @@ fn read<'b>(
     limits: &Limits,
 ) -> Result<Archive<'b>, Flaw> {
     let largest = limits.unpacked.max(20 * tarball.len() as u64);
+    let look = |member: &[u8]| scan::check(member, limits, largest);
     bench
         .inflater
-        .gunzip(tarball, largest, &mut bench.inflated)?;
+        .gunzip(tarball, largest, &look, &mut bench.inflated)?;
     let Contents { files, notes } = tar::read(&bench.inflated, limits)?;
     let manifest = files.iter().find(|file| file.path == "package.json");
     let manifest = manifest.ok_or_else(|| Flaw::whole(Rule::NoManifest))?;
@@ -189,7 +191,7 @@ impl Facts {
             return Err(Rule::ManifestTooLarge(limits.manifest));
         }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        match json::first_ambiguity(text, DEEPEST_JSON) {
+        match json::first_ambiguity(text, DEEPEST_JSON, &steers) {
             Some((_, Ambiguity::Twice(key))) => {
                 return Err(Rule::RepeatedMember(printable(key.as_bytes())));
             }
@@ -224,6 +226,31 @@ impl Facts {
     }
 }
 
+/// Does a member written twice change what is installed? In published packages descriptions and
+/// test scripts are written twice now and then.
+fn steers(top: Option<&str>, key: &str, around: u32) -> bool {
+    const MEMBERS: [&str; 12] = [
+        "name",
+        "version",
+        "dependencies",
+        "optionalDependencies",
+        "peerDependencies",
+        "bundleDependencies",
+        "bundledDependencies",
+        "bin",
+        "scripts",
+        "os",
+        "cpu",
+        "libc",
+    ];
+    let install = ["preinstall", "install", "postinstall"];
+    match top {
+        None => MEMBERS.contains(&key),
+        Some("scripts") => around == 2 && install.contains(&key),
+        Some(top) => around == 2 && MEMBERS.contains(&top),
+    }
+}
+
 /// Bins as written: npm would bend a name or path that climbs into a harmless one, and others
 /// would not.
 fn check_bins(fields: &Map<String, Value>) -> Result<(), Rule> {
@@ -243,24 +270,6 @@ fn check_bins(fields: &Map<String, Value>) -> Result<(), Rule> {
         }
         Some(other) => Err(refused(&other.to_string())),
     }
-}
-
-/// A name of a command, or `@scope/name`, of which npm takes the second part.
-fn is_plain_name(name: &str) -> bool {
-    let name = match name.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
-        Some((_, name)) => name,
-        None => name,
-    };
-    let name = name.strip_prefix("./").unwrap_or(name);
-    !matches!(name, "" | "." | "..")
-        && !name.contains(|c: char| matches!(c, '/' | '\\' | ':') || c.is_control())
-}
-
-/// A path that stays below its package whoever reads it.
-fn is_plain_path(path: &str) -> bool {
-    !path.starts_with('/')
-        && !path.contains(|c: char| matches!(c, '\\' | ':') || c.is_control())
-        && !path.split('/').any(|part| part == "..")
 }
 
 /// What a package.json that the store accepted before says that steers an install.
