@@ -28,7 +28,7 @@ pub use swap::{Cleanup, Staged, Swapped};
 use crate::integrity::Integrity;
 use crate::manifest::Claims;
 use crate::name::PackageId;
-use crate::report::Reporter;
+use crate::report::{Event, Reporter};
 use crate::store::Store;
 
 /// Everything that `node_modules` shall hold.
@@ -124,6 +124,9 @@ pub struct Means<'a> {
 /// - Errors leave nothing behind and the present tree untouched.
 pub fn stage(project: &Path, wanted: &Wanted, means: Means<'_>) -> Result<Staged, LinkError> {
     let plan = plan::Plan::of(wanted)?;
+    for (code, message) in plan.remarks.iter().cloned() {
+        means.reporter.emit(Event::Warning { code, message });
+    }
     let staging = swap::Staging::begin(project, &plan.homes, means.reporter)?;
     let packages = work::build(&plan, &staging, means)?;
     place::finish(

@@ -43,7 +43,13 @@ pub(super) fn build(
         .unwrap_or_else(PoisonError::into_inner);
     match board.failure {
         Some((_, error)) => Err(error),
-        None => Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect()),
+        None => {
+            for message in crew.carrier.missing_bins() {
+                let code = "EBINMISSING";
+                means.reporter.emit(Event::Warning { code, message });
+            }
+            Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect())
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub enum KeyFlaw {
     BadName,
     Reserved,
     NoTarget,
+    NoParent,
+    Long,
 }
 
 impl fmt::Display for KeyFlaw {
@@ -52,10 +54,15 @@ impl fmt::Display for KeyFlaw {
             Self::Dots => "has `.` or `..` where only folders may be",
             Self::BadName => "has no package name after `node_modules/`",
             Self::Reserved => "has a reserved folder name",
+            Self::NoParent => "lies in a package that is not in the lock",
+            Self::Long => "is longer than 4096 bytes",
             Self::NoTarget => "is a folder to which nothing links",
         })
     }
 }
+
+/// No file system takes longer paths.
+const LONGEST_KEY: usize = 4096;
 
 /// What a key of `packages` stands for: folders, then `node_modules/name` any number of times.
 ///
@@ -63,6 +70,9 @@ impl fmt::Display for KeyFlaw {
 pub fn check_key(key: &str) -> Result<Place, KeyFlaw> {
     if key.is_empty() {
         return Ok(Place::Project);
+    }
+    if key.len() > LONGEST_KEY {
+        return Err(KeyFlaw::Long);
     }
     check_characters(key)?;
     let mut parts = key.split('/').peekable();
@@ -197,7 +207,14 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
         let place = check_key(key).and_then(|place| {
             let entry = matches!(place, Place::Project | Place::Package);
             let linked = entry || below_a_target(key, &targets) || is_stale(lock, key);
-            linked.then_some(place).ok_or(KeyFlaw::NoTarget)
+            if !linked {
+                return Err(KeyFlaw::NoTarget);
+            }
+            let parent = key.rfind("/node_modules/").map(|at| &key[..at]);
+            if place == Place::Package && parent.is_some_and(|parent| !keys.contains(parent)) {
+                return Err(KeyFlaw::NoParent);
+            }
+            Ok(place)
         });
         if let Err(flaw) = place {
             return Err(LockError::Key {
@@ -261,14 +278,28 @@ fn flaw_of(key: &str, entry: &Map<String, Value>) -> Option<(&'static str, &'sta
         Value::String(path) => is_plain_path(path),
         other => !json::truthy(other),
     };
-    (!key.is_empty() && !plain)
-        .then_some(("bin", "has a name or path that is not plain and inside the package"))
+    (!key.is_empty() && !plain).then_some((
+        "bin",
+        "has a name or path that is not plain and inside the package",
+    ))
 }
 
 fn address_flaw(resolved: &str) -> Option<&'static str> {
     const SCHEMES: [&str; 14] = [
-        "http", "https", "file", "git", "git+ssh", "git+https", "git+http", "git+file", "ssh",
-        "github", "gitlab", "bitbucket", "gist", "npm",
+        "http",
+        "https",
+        "file",
+        "git",
+        "git+ssh",
+        "git+https",
+        "git+http",
+        "git+file",
+        "ssh",
+        "github",
+        "gitlab",
+        "bitbucket",
+        "gist",
+        "npm",
     ];
     if resolved.chars().any(char::is_control) {
         return Some("has control characters");

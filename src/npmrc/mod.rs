@@ -93,7 +93,10 @@ pub enum ConfigError {
     #[diagnostic(code(EINVALIDDATE), help("write 2024-05-01 or 2024-05-01T12:00:00Z"))]
     Date { key: &'static str, value: String },
     #[error("`{key}` is `{value}`, which is no size or count")]
-    #[diagnostic(code(EINVALIDSIZE), help("write a whole number; sizes may end in k, M or G"))]
+    #[diagnostic(
+        code(EINVALIDSIZE),
+        help("write a whole number; sizes may end in k, M or G")
+    )]
     Limit { key: &'static str, value: String },
 }
 

@@ -1,9 +1,9 @@
 //! Routes through several rooms: shrinkwrap, install, diff.
 
-mod origins;
 mod download;
 mod git;
 mod install;
+mod origins;
 mod session;
 mod shrinkwrap;
 mod source;

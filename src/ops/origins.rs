@@ -66,9 +66,8 @@ pub fn check(
         })
     };
     if resolved.starts_with("file:") {
-        let local = |spec: &SpecKind| {
-            matches!(spec, SpecKind::File { .. } | SpecKind::Directory { .. })
-        };
+        let local =
+            |spec: &SpecKind| matches!(spec, SpecKind::File { .. } | SpecKind::Directory { .. });
         return if asked(&local) {
             Ok(())
         } else {
@@ -91,9 +90,8 @@ pub fn check(
     let Some(goes_to) = registry::foreign_host(&session.config, &id.name, &url) else {
         return Ok(());
     };
-    let same_place = |text: &str| {
-        Url::parse(text).is_ok_and(|asked| asked.origin() == goes_to.origin())
-    };
+    let same_place =
+        |text: &str| Url::parse(text).is_ok_and(|asked| asked.origin() == goes_to.origin());
     if asked(&|spec| matches!(spec, SpecKind::Remote(text) if same_place(text))) {
         return Ok(());
     }

@@ -28,7 +28,9 @@ pub(super) fn gunzip(body: &[u8], limit: usize, mut out: Vec<u8>) -> Result<Vec<
     let mut size = told.clamp(1, most.max(1));
     loop {
         if out.capacity() < size {
-            out = vec![0; size]; // not `resize`, which would copy what is of no use any more
+            // Not `resize`, which would copy what is of no use any more.
+            drop(std::mem::take(&mut out));
+            out = vec![0; size];
         } else {
             out.resize(size, 0);
         }

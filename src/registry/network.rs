@@ -24,6 +24,8 @@ const SOCKETS: usize = 48;
 const BUDGET_KIB: u32 = 256 * 1024;
 /// Largest body of an answer that does not say how long it is.
 const UNDECLARED: u64 = 64 << 20;
+/// Of a body, in bytes: what is kept in one piece from the start.
+const FIRST_PIECE: usize = 8 << 20;
 const REDIRECTS: usize = 20;
 const HEADER_WAIT: Duration = Duration::from_mins(1);
 const IDLE: Duration = Duration::from_secs(30);
@@ -308,8 +310,7 @@ impl Fetcher {
         // The length is a hint: nobody makes us reserve more than a moderate piece ahead.
         let hint = usize::try_from(length.unwrap_or(0)).unwrap_or(0);
         answer.body.reserve(hint.min(8 << 20));
-        self.collect(url, response, limit, &mut answer.body)
-            .await?;
+        self.collect(url, response, limit, &mut answer.body).await?;
         Ok(answer)
     }
 
@@ -320,36 +321,47 @@ impl Fetcher {
         limit: u64,
         body: &mut Vec<u8>,
     ) -> Result<(), RegistryError> {
+        // What comes after the first piece waits in pieces: a body that never ends is not copied
+        // again and again while it grows.
+        let mut more = Vec::new();
+        let mut received = 0;
         let idle = self.fetching.timeout.map_or(IDLE, |told| told.min(IDLE));
         let length = response.content_length();
         let (mut since, mut before) = (Instant::now(), 0);
         loop {
             match timeout(idle, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => {
-                    make_room(body, chunk.len(), limit);
-                    body.extend_from_slice(&chunk);
+                    received += chunk.len();
+                    if received <= FIRST_PIECE {
+                        body.extend_from_slice(&chunk);
+                    } else {
+                        more.push(chunk);
+                    }
                 }
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => {
                     let of = length.map_or_else(String::new, |length| format!(" of {length}"));
-                    let reason = format!("at {}{of} bytes ({})", body.len(), innermost(&error));
+                    let reason = format!("at {received}{of} bytes ({})", innermost(&error));
                     return Err(cut(url, &reason));
                 }
                 Err(_) => return Err(RegistryError::Stalled { url: shown(url) }),
             }
-            if body.len() as u64 > limit {
+            if received as u64 > limit {
                 return Err(too_big(url, limit));
             }
             if since.elapsed() >= IDLE {
-                if body.len() - before < FLOOR {
+                if received - before < FLOOR {
                     return Err(RegistryError::Stalled { url: shown(url) });
                 }
-                (since, before) = (Instant::now(), body.len());
+                (since, before) = (Instant::now(), received);
             }
         }
+        body.reserve_exact(received - body.len());
+        more.into_iter()
+            .for_each(|chunk| body.extend_from_slice(&chunk));
         match length {
-            Some(length) if length != body.len() as u64 => {
-                Err(cut(url, &format!("at {} of {length} bytes", body.len())))
+            Some(length) if length != received as u64 => {
+                Err(cut(url, &format!("at {received} of {length} bytes")))
             }
             _ => Ok(()),
         }
@@ -382,16 +394,6 @@ impl Fetcher {
             },
         };
         Failure { error, retry_after }
-    }
-}
-
-/// Large bodies grow in few steps: each one is a copy, with both in memory.
-fn make_room(body: &mut Vec<u8>, more: usize, limit: u64) {
-    let needed = body.len() + more;
-    if needed > body.capacity().max(16 << 20) {
-        let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let room = needed.saturating_mul(4).min(most.saturating_add(more));
-        body.reserve_exact(room.max(needed) - body.len());
     }
 }
 

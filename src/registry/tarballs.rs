@@ -9,11 +9,11 @@ use rustc_hash::FxHashMap;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
+use super::Registry;
 use super::error::RegistryError;
 use super::folder;
 use super::network::{Kind, Request, Response};
 use super::slots::{Origin, Shared, lock};
-use super::Registry;
 use crate::npmrc::{Config, Freshness, masked};
 
 /// A tarball to fetch.

@@ -60,6 +60,7 @@ impl Tree {
             }
             self.detach_edge(current);
         }
+        *self.edges_named.entry(key).or_default() += 1;
         let id = EdgeId(self.edges.len() as u32);
         self.edges.push(Edge {
             from: Some(from),
@@ -87,6 +88,9 @@ impl Tree {
         }
         let key = self.names.key(name);
         if let Some(from) = from {
+            if let Some(live) = self.edges_named.get_mut(&key) {
+                *live = live.saturating_sub(1);
+            }
             self.node_mut(from).edges_out.shift_remove(&key);
         }
         let edge = self.edge_mut(id);

@@ -34,8 +34,8 @@ use std::sync::Mutex;
 
 use rustix::fs::{Mode, OFlags};
 
-pub(crate) use disk::file_mode;
 pub use crate::limits::Limits;
+pub(crate) use disk::file_mode;
 pub use error::{Flaw, Rule, StoreError};
 pub use object::Package;
 pub use tar::File;

@@ -96,7 +96,10 @@ fn check_part(part: &str) -> Result<(), Rule> {
 fn is_device(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part).trim_end();
     let is = |name: &str| stem.eq_ignore_ascii_case(name);
-    if ["con", "prn", "aux", "nul", "conin$", "conout$"].into_iter().any(is) {
+    if ["con", "prn", "aux", "nul", "conin$", "conout$"]
+        .into_iter()
+        .any(is)
+    {
         return true;
     }
     let Some((word, port)) = stem.split_at_checked(3) else {

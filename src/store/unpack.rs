@@ -259,7 +259,9 @@ fn check_bins(fields: &Map<String, Value>) -> Result<(), Rule> {
         None | Some(Value::Null | Value::Bool(false)) => Ok(()),
         Some(Value::String(path)) if is_plain_path(path) => Ok(()),
         Some(Value::Array(paths)) => {
-            let wrong = paths.iter().find(|path| !path.as_str().is_some_and(is_plain_path));
+            let wrong = paths
+                .iter()
+                .find(|path| !path.as_str().is_some_and(is_plain_path));
             wrong.map_or(Ok(()), |path| Err(refused(&path.to_string())))
         }
         Some(Value::Object(bins)) => {

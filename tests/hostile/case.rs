@@ -57,7 +57,10 @@ impl Case {
             Installed(words, files) => (0, words, files),
         };
         if run.code != code {
-            return Err(format!("exit {} where {code} belongs:\n{}", run.code, run.stderr));
+            return Err(format!(
+                "exit {} where {code} belongs:\n{}",
+                run.code, run.stderr
+            ));
         }
         if code != 0 && world.has("node_modules") {
             return Err("a refused install left a node_modules".to_owned());

@@ -64,7 +64,10 @@ fn answer(stream: &TcpStream, replies: &Replies, asked: &Mutex<Vec<String>>) -> 
     let mut lines = BufReader::new(stream);
     loop {
         let mut request = String::new();
-        lines.read_line(&mut request).ok().filter(|read| *read > 0)?;
+        lines
+            .read_line(&mut request)
+            .ok()
+            .filter(|read| *read > 0)?;
         let path = request.split(' ').nth(1)?.to_owned();
         let mut header = String::new();
         while lines.read_line(&mut header).ok()? > 2 {
@@ -72,7 +75,11 @@ fn answer(stream: &TcpStream, replies: &Replies, asked: &Mutex<Vec<String>>) -> 
         }
         asked.lock().unwrap().push(path.clone());
         let reply = replies.lock().unwrap().get(&path).cloned();
-        let status = if reply.is_some() { "200 OK" } else { "404 Not Found" };
+        let status = if reply.is_some() {
+            "200 OK"
+        } else {
+            "404 Not Found"
+        };
         let reply = reply.unwrap_or_default();
         let mut head = format!("HTTP/1.1 {status}\r\n");
         for (name, value) in &reply.headers {
@@ -87,8 +94,10 @@ fn answer(stream: &TcpStream, replies: &Replies, asked: &Mutex<Vec<String>>) -> 
             }
         }
         head.push_str(&format!("content-length: {}\r\n\r\n", reply.body.len()));
-        stream.write_all(head.as_bytes()).ok()?;
-        stream.write_all(&reply.body).ok()?;
+        // In one piece: two would wait for each other's acknowledgement.
+        stream
+            .write_all(&[head.as_bytes(), &reply.body].concat())
+            .ok()?;
     }
 }
 
@@ -118,7 +127,12 @@ impl World {
             folder,
             server: Server::start(),
         };
-        for canary in ["outside/secret", "outside/folder/inner", "home/.profile", "secret"] {
+        for canary in [
+            "outside/secret",
+            "outside/folder/inner",
+            "home/.profile",
+            "secret",
+        ] {
             let path = world.path(canary);
             fs::write(&path, format!("canary {canary}")).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
@@ -212,7 +226,11 @@ impl World {
         let root: Value = serde_json::from_slice(&text).unwrap();
         let mut packages = Map::new();
         packages.insert(String::new(), root);
-        packages.extend(entries.iter().map(|(key, entry)| ((*key).to_owned(), entry.clone())));
+        packages.extend(
+            entries
+                .iter()
+                .map(|(key, entry)| ((*key).to_owned(), entry.clone())),
+        );
         let lock = json!({
             "name": "project", "version": "1.0.0", "lockfileVersion": 3, "requires": true,
             "packages": packages,
@@ -240,7 +258,9 @@ impl World {
         let before = self.foreign();
         let run = measured(self.command(args));
         if self.foreign() != before {
-            return Err(format!("something outside project and store changed: {run:?}"));
+            return Err(format!(
+                "something outside project and store changed: {run:?}"
+            ));
         }
         run.check()?;
         self.check_tree()?;
@@ -296,6 +316,9 @@ impl World {
     }
 }
 
+/// As promised; a build without optimisations on a busy machine gets more.
+const LONGEST: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 5 });
+
 impl Run {
     fn check(&self) -> Result<(), String> {
         const MOST_KIB: u64 = 160 * 1024; // 96 MiB over what a debug build needs for nothing
@@ -312,7 +335,7 @@ impl Run {
         if output.contains("panicked") || self.code < 0 {
             return Err(format!("it crashed: {output}"));
         }
-        if self.took > Duration::from_secs(5) {
+        if self.took > LONGEST {
             return Err(format!("it took {:?}: {output}", self.took));
         }
         if self.peak > MOST_KIB {
