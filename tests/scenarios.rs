@@ -6,18 +6,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use heatseal::npmrc::Config;
+use heatseal::npmrc::{Allowed, Config, Generation};
 use heatseal::ops::{self, Session, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use heatseal::report::Silent;
 use heatseal::resolve::{Omit, Options, Rules, Strategy, Update};
 use heatseal::spec::{Mode, parse_version};
 use heatseal::target::{Libc, LibcFamily, Target};
 use miette::Diagnostic;
-use registry_mock::npm::{self, Answer, PROJECT};
+use registry_mock::npm::{self, Answer, PROJECT, REPOSITORIES};
+use registry_mock::repository;
 use registry_mock::scenario::{self, Scenario};
+use serde_json::Value;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/scenarios");
 
@@ -93,6 +96,10 @@ fn difference(path: &Path, scenario: &Scenario) -> Option<String> {
             return Some(format!("  npm fails with `{want}`, we give a lock"));
         }
         (Answer::Error(want), Err((got, _))) if want == got || want.is_empty() => return None,
+        // npm shows git's exit code as its own.
+        (Answer::Error(want), Err((got, _))) if want.parse::<u8>().is_ok() && got == "EGIT" => {
+            return None;
+        }
         (Answer::Error(want), Err((got, message))) => {
             return Some(format!(
                 "  npm fails with `{want}`, we with `{got}`: {message}"
@@ -124,6 +131,7 @@ impl Place {
         let place = Self { folder };
         scenario.write_project(&place.path(PROJECT)).unwrap();
         scenario.registry.write(&place.path("registry")).unwrap();
+        repository::write(&scenario.repositories, &place.path(REPOSITORIES)).unwrap();
         place
     }
 
@@ -133,6 +141,9 @@ impl Place {
 
     /// The lock's bytes, or code and message.
     fn shrinkwrap(&self, scenario: &Scenario) -> Result<Vec<u8>, (String, String)> {
+        if !scenario.repositories.is_empty() {
+            return self.by_program(scenario);
+        }
         let flags = flags(&scenario.flags);
         let registry = format!("file:{}", self.path("registry").display());
         let env = [
@@ -146,7 +157,7 @@ impl Place {
         let config = Config::load(&self.path(PROJECT), &env, &flags).unwrap();
         let session = Session {
             project: self.path(PROJECT),
-            host: recording_host(),
+            host: recording_host(scenario.npm),
             store: self.path("store"),
             reporter: Arc::new(Silent),
             config,
@@ -167,8 +178,45 @@ impl Place {
     }
 }
 
+impl Place {
+    /// In a process of its own, whose git finds the scenario's repositories.
+    fn by_program(&self, scenario: &Scenario) -> Result<Vec<u8>, (String, String)> {
+        let registry = format!("file:{}", self.path("registry").display());
+        let npm = format!("--npm-version={}", scenario.npm);
+        let output = Command::new(env!("CARGO_BIN_EXE_heatseal"))
+            .args(["shrinkwrap", "--json", "--registry", &registry, &npm])
+            .args(&scenario.flags)
+            .current_dir(self.path(PROJECT))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.path("home"))
+            .env("HEATSEAL_STORE_DIR", self.path("store"))
+            .env(
+                "GIT_CONFIG_GLOBAL",
+                self.path(REPOSITORIES).join("gitconfig"),
+            )
+            .output()
+            .unwrap();
+        if output.status.success() {
+            return Ok(fs::read(self.path(PROJECT).join("npm-shrinkwrap.json")).unwrap());
+        }
+        let failure: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let text = |field: &str| {
+            failure["error"][field]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Err((text("code"), text("message")))
+    }
+}
+
 /// Where npm ran when the expectations were recorded.
-fn recording_host() -> Target {
+fn recording_host(npm: u64) -> Target {
+    let (node, npm) = match npm {
+        12 => ("24.21.0", "12.2.0"),
+        _ => ("20.20.2", "11.19.1"),
+    };
     Target {
         os: "linux".to_owned(),
         cpu: "x64".to_owned(),
@@ -176,8 +224,8 @@ fn recording_host() -> Target {
             family: LibcFamily::Glibc,
             version: None,
         }),
-        node: parse_version("20.20.2", Mode::Strict),
-        npm: parse_version("11.19.1", Mode::Strict),
+        node: parse_version(node, Mode::Strict),
+        npm: parse_version(npm, Mode::Strict),
     }
 }
 
@@ -198,6 +246,7 @@ fn flags(words: &[String]) -> Vec<(String, String)> {
 
 fn options(session: &Session) -> Options {
     let config = &session.config;
+    let generation = Generation::of(session.host.npm.as_ref());
     let on = |key: &str| config.flag(key).unwrap_or(false);
     let omitted = config.omitted();
     let mut optional_target = session.host.clone();
@@ -213,6 +262,8 @@ fn options(session: &Session) -> Options {
         rules: Rules {
             legacy_peer_deps: on("legacy-peer-deps"),
             install_links: on("install-links"),
+            generation,
+            allowed: Allowed::find(config, generation).unwrap(),
         },
         strategy: match config.text("install-strategy") {
             _ if on("legacy-bundling") => Strategy::Nested,

@@ -2,6 +2,7 @@
 //!
 //! - [`archive`]: files to a tarball, the same bytes every time.
 //! - [`builder`]: packages described in code to a registry folder.
+//! - [`repository`]: git repositories described in code, the same commits every time.
 //! - [`scenario`]: packages described in TOML, with the project that wants them.
 //! - [`folder`]: packuments and tarballs as a registry folder keeps them.
 //! - [`route`]: what a request path asks for.
@@ -24,6 +25,7 @@ pub mod folder;
 mod misbehave;
 pub mod npm;
 mod record;
+pub mod repository;
 pub mod route;
 pub mod scenario;
 pub mod server;

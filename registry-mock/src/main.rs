@@ -53,6 +53,7 @@ enum Verb {
         /// Only those that have no answer yet.
         #[arg(long)]
         missing: bool,
+        /// Records only what this npm's major version is to answer.
         #[arg(long, default_value = "npm")]
         npm: PathBuf,
     },
@@ -182,8 +183,8 @@ fn record_scenarios(
     if missing {
         scenarios.retain(|path| !npm::is_recorded(path));
     }
-    npm::record_all(&scenarios, npm)?;
-    println!("{} scenarios recorded", scenarios.len());
+    let recorded = npm::record_all(&scenarios, npm)?;
+    println!("{recorded} scenarios recorded");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,6 +13,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::MockError;
+use crate::repository;
 use crate::scenario::{self, Scenario};
 use crate::server::{Options, Server};
 
@@ -20,6 +21,8 @@ use crate::server::{Options, Server};
 pub const REGISTRY: &str = "http://registry.example/";
 /// The project's folder is called so: npm takes a name that is missing from there.
 pub const PROJECT: &str = "project";
+/// Repositories lie in a folder beside the project, with a configuration that leads there.
+pub const REPOSITORIES: &str = "git";
 /// What stands for a code when npm does not come to an end.
 pub const ENDLESS: &str = "ENDLESS";
 
@@ -65,11 +68,20 @@ pub fn is_recorded(path: &Path) -> bool {
     path.with_extension("error").exists() || path.with_extension("lock.json").exists()
 }
 
-/// Runs npm on each of `scenarios`, a few at a time, and keeps the answers.
+/// Runs npm on those of `scenarios` that are for its major version, a few at a time, and keeps the
+/// answers; their number.
 ///
 /// Errors: [`MockError::Surprises`] when a second run changes a lock and the scenario has no
 /// `changes_again`, or the reverse; everything is kept all the same.
-pub fn record_all(scenarios: &[PathBuf], npm: &Path) -> Result<(), MockError> {
+pub fn record_all(scenarios: &[PathBuf], npm: &Path) -> Result<usize, MockError> {
+    let major = major(npm)?;
+    let mut mine = Vec::new();
+    for path in scenarios {
+        if scenario::load(path)?.npm == major {
+            mine.push(path.clone());
+        }
+    }
+    let scenarios = &mine[..];
     let next = AtomicUsize::new(0);
     let surprises: Vec<String> = std::thread::scope(|scope| {
         let work = || record_from(scenarios, &next, npm);
@@ -80,9 +92,21 @@ pub fn record_all(scenarios: &[PathBuf], npm: &Path) -> Result<(), MockError> {
     })?
     .concat();
     if surprises.is_empty() {
-        return Ok(());
+        return Ok(scenarios.len());
     }
     Err(MockError::Surprises(surprises.join("\n")))
+}
+
+/// The major version of the npm at `npm`; 0 when it does not say.
+fn major(npm: &Path) -> Result<u64, MockError> {
+    let output = Command::new(npm).arg("--version").output();
+    let output = output.map_err(|source| MockError::Run {
+        program: npm.display().to_string(),
+        source,
+    })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let major = text.trim().split('.').next().unwrap_or_default();
+    Ok(major.parse().unwrap_or_default())
 }
 
 /// Takes scenarios from the list until there is none left.
@@ -150,6 +174,7 @@ pub fn ask(scenario: &Scenario, npm: &Path) -> Result<Recorded, MockError> {
     make("home")?;
     scenario.write_project(&project)?;
     scenario.registry.write(&registry)?;
+    repository::write(&scenario.repositories, &folder.join(REPOSITORIES))?;
     let server = Server::start(Options {
         rewrite: false,
         ..Options::new(registry)
@@ -185,6 +210,10 @@ fn run(npm: &Path, folder: &Path, proxy: &str, flags: &[String]) -> Result<Answe
         .env("npm_config_update_notifier", "false")
         .env("npm_config_registry", REGISTRY)
         .env("npm_config_proxy", proxy)
+        .env(
+            "GIT_CONFIG_GLOBAL",
+            folder.join(REPOSITORIES).join("gitconfig"),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr);

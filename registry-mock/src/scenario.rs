@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! about = "one sentence"
+//! npm = 12
 //! flags = ["--omit=dev"]
 //! root.dependencies = { b = "^1" }
 //! packages."b@1.0.0".dependencies = { c = "^2" }
@@ -9,6 +10,7 @@
 //! packages."b@1.0.0".files."b.node" = { hex = "7f454c46", mode = "755" }
 //! packages."c@2.0.0" = { time = "2021-01-01T00:00:00.000Z", deprecated = "use d" }
 //! tags."b".latest = "1.0.0"
+//! git."registry.example/g.git" = [{ tag = "v1.0.0", files."package.json" = { name = "g" } }]
 //! project."packages/w/package.json" = { name = "w" }
 //! project.".npmrc" = "legacy-peer-deps=true\n"
 //! project."w.tgz" = { tarball."package.json" = { name = "w", version = "1.0.0" } }
@@ -30,6 +32,7 @@ use serde_json::{Map, Value};
 use crate::MockError;
 use crate::archive::{self, File, Packing};
 use crate::builder::Registry;
+use crate::repository::{Commit, Repository};
 
 /// One scenario, read.
 #[derive(Debug, Clone)]
@@ -38,6 +41,10 @@ pub struct Scenario {
     /// The project's manifest, an empty object when the scenario has none.
     pub root: Value,
     pub registry: Registry,
+    /// Repositories that git finds under their https and ssh addresses.
+    pub repositories: Vec<Repository>,
+    /// The npm that answers, by its major version: 11 unless `npm = 12` is said.
+    pub npm: u64,
     /// Arguments for the command under test.
     pub flags: Vec<String>,
     /// The project's files by path, `package.json` among them unless the project has none.
@@ -123,13 +130,24 @@ fn read(mut fields: Map<String, Value>) -> Result<Scenario, Wrong> {
             .collect::<Result<_, _>>()?,
         Some(_) => return Err(wrong("flags", "expected a list of strings")),
     };
+    let npm = match fields.remove("npm") {
+        None => 11,
+        Some(npm) => npm
+            .as_u64()
+            .ok_or_else(|| wrong("npm", "expected a major version"))?,
+    };
     let packages = take_table(&mut fields, "packages")?;
     let tags = take_table(&mut fields, "tags")?;
+    let repositories = take_table(&mut fields, "git")?;
+    let repositories = repositories.into_iter().map(repository);
+    let repositories = repositories.collect::<Result<_, _>>()?;
     let expect = take_table(&mut fields, "expect")?;
     Ok(Scenario {
         about,
         root,
         registry: registry(packages, tags)?,
+        repositories,
+        npm,
         flags,
         project,
         changes_again,
@@ -154,6 +172,25 @@ fn registry(packages: Map<String, Value>, tags: Map<String, Value>) -> Result<Re
         }
     }
     Ok(registry)
+}
+
+fn repository((name, commits): (String, Value)) -> Result<Repository, Wrong> {
+    let Value::Array(commits) = commits else {
+        return Err(wrong(&name, "expected a list of commits"));
+    };
+    let read = |commit: Value| {
+        let mut fields = table(&name, commit)?;
+        Ok(Commit {
+            files: project_files(take_table(&mut fields, "files")?)?,
+            tag: take_text(&mut fields, "tag")?,
+            branch: take_text(&mut fields, "branch")?,
+        })
+    };
+    let commits = commits
+        .into_iter()
+        .map(read)
+        .collect::<Result<_, Wrong>>()?;
+    Ok(Repository { name, commits })
 }
 
 fn project_files(files: Map<String, Value>) -> Result<Vec<(String, Vec<u8>)>, Wrong> {

@@ -73,8 +73,8 @@ pub struct Runtime {
     /// Choose versions as for this Node [default: what `node` on PATH says]
     #[arg(long, value_name = "VERSION", value_parser = version)]
     pub node_version: Option<semver::Version>,
-    /// Choose versions as for this npm
-    #[arg(long, value_name = "VERSION", value_parser = version, default_value = "11.19.1")]
+    /// The npm to agree with, in what it locks and by `engines`: 11, 12, or a whole version
+    #[arg(long, value_name = "VERSION", value_parser = npm_version, default_value = "11.19.1")]
     pub npm_version: semver::Version,
 }
 
@@ -295,6 +295,15 @@ fn version(typed: &str) -> Result<semver::Version, String> {
     let digits = typed.strip_prefix('v').unwrap_or(typed);
     semver::Version::parse(digits)
         .map_err(|_| "a version has three numbers, such as 22.11.0".to_owned())
+}
+
+/// A whole version, or the number of a generation.
+fn npm_version(typed: &str) -> Result<semver::Version, String> {
+    version(match typed {
+        "11" => "11.19.1",
+        "12" => "12.2.0",
+        whole => whole,
+    })
 }
 
 fn file_name(typed: &str) -> Result<String, String> {

@@ -34,6 +34,7 @@ const fn flag(name: &'static str, takes: Takes, help: &'static str) -> Flag {
     Flag { name, takes, help }
 }
 
+const WHO: &[&str] = &["all", "root", "none"];
 const KINDS: &[&str] = &["dev", "optional", "peer"];
 const ALL_KINDS: &[&str] = &["prod", "dev", "optional", "peer"];
 
@@ -102,6 +103,26 @@ const FLAGS: &[Flag] = &[
         "tag",
         Takes::Value("TAG"),
         "Dist-tag that counts where none is named [default: latest]",
+    ),
+    flag(
+        "allow-git",
+        Takes::Words(WHO),
+        "Who may depend on git repositories [default: all; as npm 12: none]",
+    ),
+    flag(
+        "allow-remote",
+        Takes::Words(WHO),
+        "Who may depend on the tarball at a URL [default: all; as npm 12: none]",
+    ),
+    flag(
+        "allow-file",
+        Takes::Words(WHO),
+        "Who may depend on a tarball on the disk [default: all]",
+    ),
+    flag(
+        "allow-directory",
+        Takes::Words(WHO),
+        "Who may depend on a folder [default: all]",
     ),
     flag(
         "os",

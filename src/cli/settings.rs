@@ -11,7 +11,7 @@ use super::npm_flags::NpmFlags;
 use super::render::Renderer;
 use crate::link::LinkMode;
 use crate::manifest;
-use crate::npmrc::Config;
+use crate::npmrc::{Allowed, Config, Generation};
 use crate::ops::{InstallRequest, Session, SessionError, ShrinkwrapRequest, Writing};
 use crate::resolve::{Omit, Options, Rules, Strategy, Update, workspaces};
 use crate::target::{Libc, LibcFamily, Target};
@@ -130,10 +130,13 @@ fn host(
 fn options(session: &Session, update: Update, save: bool) -> Result<Options, Failure> {
     let config = &session.config;
     let on = |key: &str| config.flag(key).unwrap_or(false);
+    let generation = Generation::of(session.host.npm.as_ref());
     Ok(Options {
         rules: Rules {
             legacy_peer_deps: on("legacy-peer-deps"),
             install_links: on("install-links"),
+            generation,
+            allowed: Allowed::find(config, generation)?,
         },
         strategy: strategy(config)?,
         force: on("force"),

@@ -23,7 +23,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 pub use error::{FetchError, LinkError};
-pub use swap::{Cleanup, Staged, Swapped};
+pub use swap::{Cleanup, Staged, Swapped, tidy};
 
 use crate::integrity::Integrity;
 use crate::manifest::Claims;

@@ -317,18 +317,32 @@ fn lock(project: &Path, reporter: &dyn Reporter) -> Result<OwnedFd, LinkError> {
     Ok(folder)
 }
 
-/// Undoes and removes what killed runs left in the project.
+/// Undoes and removes what killed runs left in the project, if they left anything; waits for a run
+/// that is still alive.
+pub fn tidy(project: &Path, reporter: &dyn Reporter) -> Result<(), LinkError> {
+    if left_behind(project)?.is_empty() {
+        return Ok(());
+    }
+    let _lock = lock(project, reporter)?;
+    recover(project)
+}
+
 pub(super) fn recover(project: &Path) -> Result<(), LinkError> {
-    let entries = fs::read_dir(project).map_err(LinkError::at("read", project))?;
-    for entry in entries.flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX)
-            && entry.file_type().is_ok_and(|kind| kind.is_dir())
-        {
-            undo(project, &entry.path())?;
-            remove(&entry.path());
-        }
+    for folder in left_behind(project)? {
+        undo(project, &folder)?;
+        remove(&folder);
     }
     Ok(())
+}
+
+/// Our own folders in the project.
+fn left_behind(project: &Path) -> Result<Vec<PathBuf>, LinkError> {
+    let entries = fs::read_dir(project).map_err(LinkError::at("read", project))?;
+    let ours = entries.flatten().filter(|entry| {
+        entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+    });
+    Ok(ours.map(|entry| entry.path()).collect())
 }
 
 /// Puts every former tree back, as far as the journal says that it was moved.

@@ -161,7 +161,13 @@ fn resolved(tree: &Tree, id: NodeId) -> Option<String> {
     }
     let project = tree.node(tree.root).path.to_string();
     let from = node.path.to_string();
-    consistent_resolve(resolved, from.as_ref(), project.as_ref(), Paths::Relative)
+    consistent_resolve(
+        resolved,
+        from.as_ref(),
+        project.as_ref(),
+        Paths::Relative,
+        tree.rules.generation,
+    )
 }
 
 /// Did every dependent ask a registry for it?

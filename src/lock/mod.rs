@@ -215,6 +215,12 @@ pub enum LockError {
         key: String,
         version: String,
     },
+    #[error("{feature} needs a lock of version 4, which heatseal does not write")]
+    #[diagnostic(
+        code(ELOCKFILEVERSION),
+        help("agree with npm 11 (`--npm-version 11`), which ignores it, or do without")
+    )]
+    Version4 { feature: String },
     #[error("`{file}` has lockfileVersion {found}, and heatseal knows 1 to 3")]
     #[diagnostic(
         code(ELOCKFILEVERSION),

@@ -100,6 +100,7 @@ impl Builder<'_> {
                 project.as_ref(),
                 project.as_ref(),
                 Paths::Relative,
+                tree.rules.generation,
             )
         });
         let by_resolved = resolved

@@ -5,6 +5,7 @@
 
 mod auth;
 mod date;
+mod generation;
 mod ini;
 mod settings;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use ini::Value;
 
 pub use auth::{Credentials, Secret, masked};
 pub use date::parse_date;
+pub use generation::{Allow, Allowed, Generation};
 pub use settings::{Fetching, Freshness, Proxies, ReplaceHost};
 
 /// The registry that npm asks when nothing else is configured.
@@ -98,6 +100,13 @@ pub enum ConfigError {
         help("write a whole number; sizes may end in k, M or G")
     )]
     Limit { key: &'static str, value: String },
+    #[error("`{key}` is `{found}`, which is none of {words}")]
+    #[diagnostic(code(EINVALIDCONFIG), help("write one of {words}"))]
+    Word {
+        key: String,
+        found: String,
+        words: &'static str,
+    },
 }
 
 impl Config {

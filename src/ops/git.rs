@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::disk::beside;
 use crate::manifest;
+use crate::npmrc::Generation;
 use crate::resolve::{Fetched, LoadFailure};
 use crate::spec::{Committish, GitSpec, Mode, Prerelease, parse_version};
 
@@ -26,23 +27,39 @@ pub enum GitError {
     #[error("{repository} has no branch, tag or version `{wanted}`")]
     #[diagnostic(code(EGIT), help("name a branch, a tag or a commit that is there"))]
     NoSuchRef { repository: String, wanted: String },
+    #[error("no tag of {repository} is a version in `{range}`")]
+    #[diagnostic(code(ETARGET), help("name a tag, a branch or a commit that is there"))]
+    NoTag { repository: String, range: String },
+    #[error("{repository} has no package.json{}", below(folder))]
+    #[diagnostic(
+        code(ENOENT),
+        help("is it an npm package? `#path:FOLDER` names a folder of it")
+    )]
+    NoManifest { repository: String, folder: String },
     #[error("`{0}` is no address of a repository")]
     #[diagnostic(code(EINVALIDREPO), help("write git+https://host/user/repository.git"))]
     Address(String),
 }
 
-/// The manifest of the commit that `spec` means, and the lock's `resolved` for it.
-pub fn fetch(spec: &GitSpec, raw: &str) -> Result<Fetched, LoadFailure> {
-    find(spec, raw).map_err(LoadFailure::new)
+fn below(folder: &str) -> String {
+    match folder.trim_matches('/') {
+        "" => String::new(),
+        folder => format!(" in `{folder}`"),
+    }
 }
 
-fn find(spec: &GitSpec, raw: &str) -> Result<Fetched, GitError> {
+/// The manifest of the commit that `spec` means, and the lock's `resolved` for it.
+pub fn fetch(spec: &GitSpec, raw: &str, generation: Generation) -> Result<Fetched, LoadFailure> {
+    find(spec, raw, generation).map_err(LoadFailure::new)
+}
+
+fn find(spec: &GitSpec, raw: &str, generation: Generation) -> Result<Fetched, GitError> {
     let mut failure = GitError::Address(raw.to_owned());
     for repository in addresses(spec) {
         if repository.starts_with('-') {
             continue;
         }
-        match at(spec, &repository, raw) {
+        match at(spec, &repository, raw, generation) {
             Err(error @ GitError::Failed { .. }) => failure = error,
             done => return done,
         }
@@ -61,14 +78,25 @@ fn addresses(spec: &GitSpec) -> Vec<String> {
     }
 }
 
-fn at(spec: &GitSpec, repository: &str, raw: &str) -> Result<Fetched, GitError> {
+fn at(
+    spec: &GitSpec,
+    repository: &str,
+    raw: &str,
+    generation: Generation,
+) -> Result<Fetched, GitError> {
     let sha = commit(spec, repository)?;
     let folder = beside(&std::env::temp_dir().join("heatseal-git"));
     let read = checkout(repository, &sha, &folder).and_then(|()| {
         let below = spec.path.as_deref().unwrap_or_default();
         let package = folder.join(below.trim_start_matches('/'));
+        if !package.join("package.json").exists() {
+            return Err(GitError::NoManifest {
+                repository: crate::npmrc::masked(repository),
+                folder: below.to_owned(),
+            });
+        }
         let file = manifest::read(&package).map_err(|error| GitError::Failed {
-            repository: repository.to_owned(),
+            repository: crate::npmrc::masked(repository),
             reason: error.to_string(),
         })?;
         Ok(file.manifest)
@@ -76,7 +104,7 @@ fn at(spec: &GitSpec, repository: &str, raw: &str) -> Result<Fetched, GitError> 
     let _ = std::fs::remove_dir_all(&folder);
     Ok(Fetched {
         manifest: Arc::new(read?),
-        resolved: Some(spec.resolved_at(raw, &sha).into()),
+        resolved: Some(spec.resolved_at(raw, &sha, generation).into()),
         integrity: None,
     })
 }
@@ -105,14 +133,14 @@ fn commit(spec: &GitSpec, repository: &str) -> Result<String, GitError> {
         let best = best_tag(spec, refs.iter().map(|(_, name)| *name));
         return best
             .and_then(|tag| sha_of(&tag))
-            .ok_or_else(|| GitError::NoSuchRef {
-                repository: repository.to_owned(),
-                wanted: spec.range.clone().unwrap_or_default(),
+            .ok_or_else(|| GitError::NoTag {
+                repository: crate::npmrc::masked(repository),
+                range: spec.range.clone().unwrap_or_default(),
             });
     }
     let Some(wanted) = spec.committish.as_deref().filter(|text| !text.is_empty()) else {
         return sha_of("HEAD").ok_or_else(|| GitError::NoSuchRef {
-            repository: repository.to_owned(),
+            repository: crate::npmrc::masked(repository),
             wanted: "HEAD".to_owned(),
         });
     };
@@ -127,7 +155,7 @@ fn commit(spec: &GitSpec, repository: &str) -> Result<String, GitError> {
     .find_map(|name| sha_of(name))
     .or_else(|| refs.iter().find(short).map(|(sha, _)| (*sha).to_owned()))
     .ok_or_else(|| GitError::NoSuchRef {
-        repository: repository.to_owned(),
+        repository: crate::npmrc::masked(repository),
         wanted: wanted.to_owned(),
     })
 }

@@ -143,6 +143,9 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     let manifest = Arc::new(file.manifest);
     let store = Store::open(&session.store, session.umask())?.with_limits(limits);
     let digest = digest(session, request, &lock_bytes, &manifest);
+    if !request.dry_run {
+        link::tidy(project, &*session.reporter)?;
+    }
     if !request.dry_run
         && let Some(packages) = state::current(project, &digest, &store)
     {

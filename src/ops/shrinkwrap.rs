@@ -8,8 +8,8 @@ use super::source::Sources;
 use crate::disk::{self, DiskError};
 use crate::json::Document;
 use crate::lock::{self, Lock, LockError, Style, Top};
-use crate::manifest::{self, ManifestError};
-use crate::npmrc::ConfigError;
+use crate::manifest::{self, Manifest, ManifestError};
+use crate::npmrc::{ConfigError, Generation};
 use crate::registry::RegistryError;
 use crate::resolve::{self, Locked, Options, ResolveError, Tree};
 
@@ -80,11 +80,15 @@ fn run(
     let manifest = Arc::new(file.manifest);
     let name = request.lockfile.as_deref();
     let former = lock::find_and_read(project, name)?;
+    if request.options.rules.generation == Generation::Twelve {
+        refuse_version_4(project, &manifest, former.as_ref())?;
+    }
     let registry = session.registry(&request.options)?;
     let source = Sources {
         registry: &registry,
         store: session.store.clone(),
         umask: session.umask(),
+        generation: request.options.rules.generation,
     };
     let locked = former.as_ref().map(locked);
     let reporter = &*session.reporter;
@@ -115,6 +119,33 @@ fn run(
         warnings: ideal.warnings,
         left_out: ideal.left_out,
     })
+}
+
+/// npm 12 rewrites manifests and patches packages where the project says so; locks that depend on
+/// it have version 4.
+fn refuse_version_4(
+    project: &Path,
+    manifest: &Manifest,
+    former: Option<&Lock>,
+) -> Result<(), LockError> {
+    if let Some(lock) = former.filter(|lock| lock.version > 3) {
+        return Err(LockError::Version {
+            file: lock.file_name.clone(),
+            found: lock.version,
+        });
+    }
+    let field = ["packageExtensions", "patchedDependencies"]
+        .into_iter()
+        .find(|field| manifest.object(field).is_some_and(|map| !map.is_empty()))
+        .map(|field| format!("`{field}` in package.json"));
+    let file = [".npm-extension.mjs", ".npm-extension.cjs"]
+        .into_iter()
+        .find(|file| project.join(file).exists())
+        .map(|file| format!("`{file}`"));
+    match field.or(file) {
+        Some(feature) => Err(LockError::Version4 { feature }),
+        None => Ok(()),
+    }
 }
 
 fn shown_name(path: &Path) -> String {

@@ -12,6 +12,7 @@ use crate::integrity::Integrity;
 use crate::json;
 use crate::manifest::{self, Manifest, Origin};
 use crate::name::PackageId;
+use crate::npmrc::Generation;
 use crate::registry::{PickError, Registry};
 use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
@@ -28,6 +29,7 @@ pub struct Sources<'a> {
     pub registry: &'a Registry,
     pub store: PathBuf,
     pub umask: u32,
+    pub generation: Generation,
 }
 
 impl Source for Sources<'_> {
@@ -54,7 +56,7 @@ impl Source for Sources<'_> {
                 from_tarball(&bytes, &format!("file:{}", path.display()))
             }
             SpecKind::Directory { path, .. } => from_folder(path),
-            SpecKind::Git(git) => git::fetch(git, &spec.raw),
+            SpecKind::Git(git) => git::fetch(git, &spec.raw, self.generation),
         }
     }
 

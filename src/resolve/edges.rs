@@ -12,6 +12,7 @@ use super::package::{Dependency, Kind, Package};
 use super::paths;
 use super::specs::SpecId;
 use super::tree::Tree;
+use crate::npmrc::Generation;
 use crate::spec::{GitSpec, Paths, Prerelease, Spec, SpecKind, consistent_resolve};
 
 impl Tree {
@@ -375,7 +376,11 @@ impl Tree {
     }
 
     fn overrides_do_not_apply(&self, node: NodeId) -> bool {
-        self.node(node).has_shrinkwrap || self.in_shrinkwrap(node) || self.in_bundle(node)
+        let bundled = match self.rules.generation {
+            Generation::Eleven => self.in_bundle(node),
+            Generation::Twelve => self.in_dependency_bundle(node),
+        };
+        self.node(node).has_shrinkwrap || self.in_shrinkwrap(node) || bundled
     }
 
     fn meets(&self, node: NodeId, spec: SpecId, edge: &Edge, from: NodeId) -> bool {
@@ -488,11 +493,18 @@ impl Tree {
     pub fn set_resolved(&mut self, id: NodeId, resolved: Option<&str>, from: &str) {
         // What a registry's tarballs look like; nothing else has to be taken apart.
         let plain = |text: &str| text.starts_with("http") && text.contains("/-/");
+        let generation = self.rules.generation;
         let resolved = resolved.map(|text| {
             if plain(text) {
                 return text.into();
             }
-            let kept = consistent_resolve(text, from.as_ref(), "/".as_ref(), Paths::Absolute);
+            let kept = consistent_resolve(
+                text,
+                from.as_ref(),
+                "/".as_ref(),
+                Paths::Absolute,
+                generation,
+            );
             kept.unwrap_or_else(|| text.to_owned()).into()
         });
         self.node_mut(id).resolved = resolved;

@@ -54,6 +54,32 @@ pub struct IncompleteManifest {
     pub name: String,
 }
 
+/// A dependency on a source that `allow-git` and its like close.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "`{spec}` is not allowed: {} of type {kind} are closed by `allow-{kind}`",
+    if *only_transitive { "dependencies' dependencies" } else { "dependencies" }
+)]
+pub struct Disallowed {
+    /// `git`, `remote`, `file` or `directory`.
+    pub kind: &'static str,
+    pub spec: String,
+    pub only_transitive: bool,
+}
+
+impl Diagnostic for Disallowed {
+    fn code(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        Some(Box::new(format!("EALLOW{}", self.kind.to_uppercase())))
+    }
+
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        let kind = self.kind;
+        Some(Box::new(format!(
+            "depend on a registry version, or set `allow-{kind}=root` (or `all`) in .npmrc"
+        )))
+    }
+}
+
 /// Why resolution ended without a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {

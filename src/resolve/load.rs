@@ -15,6 +15,7 @@ use super::tree::{Rules, Tree};
 use super::workspaces::workspaces;
 use crate::json;
 use crate::manifest::{self, Manifest};
+use crate::npmrc::Generation;
 
 /// A lock's packages, as plain values: the resolver never learns what a lock file is.
 #[derive(Debug, Clone, Default)]
@@ -142,7 +143,8 @@ pub(super) fn entry_node(
     if text("name").is_none_or(str::is_empty) {
         fields.insert("name".to_owned(), paths::name_from_folder(path).into());
     }
-    let has_shrinkwrap = entry.get("hasShrinkwrap").is_some_and(json::truthy);
+    let has_shrinkwrap = tree.rules.generation == Generation::Eleven
+        && entry.get("hasShrinkwrap").is_some_and(json::truthy);
     let package = new_package(
         tree,
         Arc::new(Manifest::from_registry(Value::Object(fields))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
-use super::error::{IncompleteManifest, LoadFailure, ResolveError};
+use super::error::{Disallowed, IncompleteManifest, LoadFailure, ResolveError};
 use super::explain;
 use super::ideal::Builder;
 use super::names::Name;
@@ -15,6 +15,7 @@ use super::package::{Kind, Package};
 use super::paths;
 use crate::manifest::{self, Manifest};
 use crate::name::PackageName;
+use crate::npmrc::{Allow, Generation, masked};
 use crate::spec::{Spec, SpecError, SpecKind};
 
 /// Nodes that the one being placed cannot do without.
@@ -135,6 +136,9 @@ impl Builder<'_> {
         let tolerated = options.force || !(mine || options.strict_peer_deps);
         if self.tree.edge(edge).to.is_none() {
             let Some(bench_edge) = bench_edge else {
+                if self.is_left_to_chance(edge, source) {
+                    return Ok(true);
+                }
                 self.node_from_edge(edge, Some(bench), None, required)?;
                 return Ok(true);
             };
@@ -166,6 +170,37 @@ impl Builder<'_> {
         Err(explain::peer_set(&self.tree, edge, bench_edge))
     }
 
+    /// npm 12 loads an optional peer only where one is there that does not suit.
+    fn is_left_to_chance(&self, edge: EdgeId, source: NodeId) -> bool {
+        if self.options.rules.generation == Generation::Eleven
+            || self.tree.edge(edge).kind != Kind::PeerOptional
+        {
+            return false;
+        }
+        let there = self.tree.resolve(source, self.tree.edge_key(edge));
+        there.is_none_or(|there| self.tree.satisfies(there, edge))
+    }
+
+    /// Source: `checkAllow` of npm's `build-ideal-tree.js`.
+    fn check_allowed(&self, spec: &Spec, from: NodeId) -> Result<(), Disallowed> {
+        let allowed = self.options.rules.allowed;
+        let (kind, allow) = match &spec.kind {
+            SpecKind::Git(_) => ("git", allowed.git),
+            SpecKind::Remote(_) => ("remote", allowed.remote),
+            SpecKind::File { .. } => ("file", allowed.file),
+            SpecKind::Directory { .. } => ("directory", allowed.directory),
+            _ => return Ok(()),
+        };
+        if allow == Allow::All || (allow == Allow::Root && self.tree.is_mine(from)) {
+            return Ok(());
+        }
+        Err(Disallowed {
+            kind,
+            spec: masked(&spec.raw),
+            only_transitive: allow == Allow::Root,
+        })
+    }
+
     /// A node in `bench` for what `edge` asks for: a link, a workspace, a package, or a failure.
     fn node_from_spec(
         &mut self,
@@ -193,6 +228,9 @@ impl Builder<'_> {
             dependency: self.tree.names.text(name).to_string(),
             chain: explain::chain(&self.tree, from),
         })?;
+        if let Err(disallowed) = self.check_allowed(&spec, from) {
+            return Ok(self.failure_node(edge, LoadFailure::new(disallowed), bench));
+        }
         let is_workspace = self.tree.workspaces.iter().any(|(known, _)| *known == name);
         if let SpecKind::Directory { path, .. } = &spec.kind
             && self.links_directory(edge, bench, is_workspace)

@@ -13,6 +13,7 @@ use super::overrides::Overrides;
 use super::package::{Kind, Package};
 use super::paths;
 use super::specs::Specs;
+use crate::npmrc::{Allowed, Generation};
 
 /// All nodes and edges of one resolution.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Tree {
 pub struct Rules {
     pub legacy_peer_deps: bool,
     pub install_links: bool,
+    pub generation: Generation,
+    pub allowed: Allowed,
 }
 
 /// What a root knows of its tree.
@@ -109,7 +112,8 @@ impl Tree {
             name,
             resolved: None,
             integrity: None,
-            has_shrinkwrap: package.manifest.flag("_hasShrinkwrap"),
+            has_shrinkwrap: self.rules.generation == Generation::Eleven
+                && package.manifest.flag("_hasShrinkwrap"),
             package,
             path: "".into(),
             location: "".into(),

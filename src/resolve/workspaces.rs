@@ -3,6 +3,7 @@
 //! Source: npm's `map-workspaces`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use super::paths;
 use crate::collate;
+use crate::disk::DiskError;
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::name::{NameError, PackageName};
 
@@ -44,6 +46,9 @@ pub enum WorkspaceError {
     },
     #[error(transparent)]
     #[diagnostic(transparent)]
+    Disk(#[from] DiskError),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
     Name(#[from] NameError),
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -74,7 +79,7 @@ pub fn workspaces(project: &Path, manifest: &Manifest) -> Result<Vec<Workspace>,
     };
     let patterns = Patterns::new(list.iter().filter_map(Value::as_str));
     let mut by_name: IndexMap<String, Vec<String>> = IndexMap::new();
-    for folder in patterns.folders(project) {
+    for folder in patterns.folders(project)? {
         let path = project.join(&folder);
         let file = manifest::read(&path)?;
         if file.document.is_none() {
@@ -139,7 +144,7 @@ impl Patterns {
     }
 
     /// Matching folders, relative to the project.
-    fn folders(&self, project: &Path) -> Vec<String> {
+    fn folders(&self, project: &Path) -> Result<Vec<String>, DiskError> {
         let ignored: Vec<GlobMatcher> =
             self.unwanted.iter().filter_map(|text| glob(text)).collect();
         let globs: Vec<GlobMatcher> = self.wanted.iter().filter_map(|text| glob(text)).collect();
@@ -152,14 +157,14 @@ impl Patterns {
         });
         let deepest = deepest.max().unwrap_or(0);
         let mut found: BTreeSet<String> = BTreeSet::new();
-        for folder in folders_below(project, deepest) {
+        for folder in folders_below(project, deepest)? {
             if globs.iter().any(|glob| glob.is_match(&folder)) {
                 found.insert(folder);
             }
         }
         // Plain paths may lead where a walk does not: upwards, or into hidden folders.
         for pattern in self.wanted.iter().filter(|pattern| !has_magic(pattern)) {
-            if project.join(pattern).is_dir() {
+            if is_folder(&project.join(pattern))? {
                 found.insert(if pattern.is_empty() {
                     ".".to_owned()
                 } else {
@@ -179,7 +184,7 @@ impl Patterns {
                 }
             }
         }
-        ordered
+        Ok(ordered)
     }
 }
 
@@ -216,15 +221,23 @@ fn matches_parts(folders: &[&str], parts: &[&str]) -> bool {
         .all(|(folder, part)| glob(part).is_some_and(|glob| glob.is_match(folder)))
 }
 
-/// Folders below `top` down to `deepest` levels, without `node_modules` and hidden ones.
-fn folders_below(top: &Path, deepest: usize) -> Vec<String> {
+/// Folders below `top` down to `deepest` levels, without `node_modules` and hidden ones; what may
+/// not be read is empty, as for npm.
+///
+/// Errors: a folder that cannot be listed. Taken for empty it would hide workspaces.
+fn folders_below(top: &Path, deepest: usize) -> Result<Vec<String>, DiskError> {
     let mut found = Vec::new();
     let mut pending: Vec<(PathBuf, String, usize)> = vec![(top.to_owned(), String::new(), 0)];
     while let Some((folder, prefix, depth)) = pending.pop() {
         if depth == deepest {
             continue;
         }
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if is_nothing(&error) => continue,
+            entries => entries.map_err(DiskError::at("list", &folder))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(DiskError::at("list", &folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with('.') || name == "node_modules" {
                 continue;
@@ -244,7 +257,21 @@ fn folders_below(top: &Path, deepest: usize) -> Vec<String> {
             found.push(name);
         }
     }
-    found
+    Ok(found)
+}
+
+fn is_folder(path: &Path) -> Result<bool, DiskError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if is_nothing(&error) => Ok(false),
+        Err(error) => Err(DiskError::at("read", path)(error)),
+    }
+}
+
+/// Not there, no folder, or not for us to read.
+fn is_nothing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::range::Range;
 use super::text::decode_component;
 use super::version::Mode;
 use super::{SpecError, SpecKind, parse_argument};
+use crate::npmrc::Generation;
 
 /// A dependency on a git repository.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -96,22 +97,22 @@ impl GitSpec {
     }
 
     /// What a lock's `resolved` says when the spec itself names a commit; `raw` is the spec.
-    pub fn resolved_if_pinned(&self, raw: &str) -> Option<String> {
+    pub fn resolved_if_pinned(&self, raw: &str, generation: Generation) -> Option<String> {
         let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let sha = self.committish.as_deref().unwrap_or_default();
         if !self.is_commit() || !sha.bytes().all(lower) {
             return None;
         }
         Some(match &self.hosted {
-            Some(hosted) => hosted.lock_url(),
+            Some(hosted) => hosted.lock_url(generation),
             None => raw.to_owned(),
         })
     }
 
     /// What a lock's `resolved` says once the commit has been found; `raw` is the spec.
-    pub fn resolved_at(&self, raw: &str, sha: &str) -> String {
+    pub fn resolved_at(&self, raw: &str, sha: &str, generation: Generation) -> String {
         if let Some(hosted) = &self.hosted {
-            return hosted.lock_url_at(sha);
+            return hosted.lock_url_at(sha, generation);
         }
         let repository = raw.split('#').next().unwrap_or_default();
         format!("{repository}#{sha}")

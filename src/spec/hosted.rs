@@ -5,6 +5,7 @@
 use url::Url;
 
 use super::text::{decode_component, encode_component, is_space};
+use crate::npmrc::Generation;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Host {
@@ -298,9 +299,11 @@ impl Hosted {
         }
     }
 
-    /// The URL that a lock records: ssh, unless that would lose a user or password.
-    pub(super) fn lock_url(&self) -> String {
-        if self.has_auth() {
+    /// The URL that a lock records: ssh, unless that would lose a user or password, or npm 12 was
+    /// asked for https.
+    pub(super) fn lock_url(&self, generation: Generation) -> String {
+        let asked = generation == Generation::Twelve && self.style == Style::Https;
+        if self.has_auth() || asked {
             format!("git+{}", self.https_url(Committish::Kept))
         } else {
             format!("git+{}", self.ssh_url(Committish::Kept))
@@ -308,12 +311,12 @@ impl Hosted {
     }
 
     /// The lock's URL once the commit is known: npm reads its own URL again before it writes it.
-    pub(super) fn lock_url_at(&self, sha: &str) -> String {
+    pub(super) fn lock_url_at(&self, sha: &str, generation: Generation) -> String {
         let mut pinned = self.at(sha);
         if matches!(self.host, Host::Gist | Host::Sourcehut) {
             pinned.auth = None; // their https URLs never carried it
         }
-        pinned.lock_url()
+        pinned.lock_url(generation)
     }
 
     fn styled(&self, committish: Committish) -> String {

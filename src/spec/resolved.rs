@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::path::relative;
-use super::{Committish, SpecKind, parse_argument};
+use super::{SpecKind, parse_argument};
+use crate::npmrc::Generation;
 
 /// Are local paths in the result absolute, or relative to where it will stand?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +15,15 @@ pub enum Paths {
 
 /// `resolved`, read in the folder `from`, as it is spelled in the folder `to`.
 ///
-/// Repositories on known hosts become ssh URLs; what cannot be read stays as it is; an empty text
-/// is `None`. Source: Arborist's `consistent-resolve.js`.
-pub fn consistent_resolve(resolved: &str, from: &Path, to: &Path, paths: Paths) -> Option<String> {
+/// Repositories on known hosts become ssh URLs (for npm 12 those with https stay); what cannot be
+/// read stays as it is; an empty text is `None`. Source: Arborist's `consistent-resolve.js`.
+pub fn consistent_resolve(
+    resolved: &str,
+    from: &Path,
+    to: &Path,
+    paths: Paths,
+    generation: Generation,
+) -> Option<String> {
     if resolved.is_empty() {
         return None;
     }
@@ -35,15 +42,10 @@ pub fn consistent_resolve(resolved: &str, from: &Path, to: &Path, paths: Paths) 
             }
         }
         SpecKind::Git(git) => match &git.hosted {
-            Some(hosted) if hosted.has_auth() => with_git(&hosted.https_url(Committish::Kept)),
-            Some(hosted) => with_git(&hosted.ssh_url(Committish::Kept)),
+            Some(hosted) => hosted.lock_url(generation),
             None => git.save_spec.clone(),
         },
         _ if &*argument.spec.raw == "*" => resolved.to_owned(),
         _ => argument.spec.raw.to_string(),
     })
-}
-
-fn with_git(url: &str) -> String {
-    format!("git+{url}")
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::npmrc::Generation;
 
 fn table() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/spec/npa.json");
@@ -57,8 +58,8 @@ fn git_shape(git: &GitSpec, raw: &str, sha: &str) -> Value {
         "committish": git.committish,
         "range": git.range,
         "path": git.path,
-        "pinned": git.resolved_if_pinned(raw),
-        "found": git.resolved_at(raw, sha),
+        "pinned": git.resolved_if_pinned(raw, Generation::Eleven),
+        "found": git.resolved_at(raw, sha, Generation::Eleven),
     });
     if let Some(hosted) = &git.hosted {
         shape["hosted"] = json!({
@@ -129,9 +130,40 @@ fn a_resolved_text_travels_between_folders_as_with_npm() {
     let (from, to) = (Path::new(text(&table["base"])), Path::new("/proj/other"));
     for row in rows(&table, "resolved") {
         for (paths, want) in [(Paths::Absolute, &row[1]), (Paths::Relative, &row[2])] {
-            let got = consistent_resolve(text(&row[0]), from, to, paths);
+            let got = consistent_resolve(text(&row[0]), from, to, paths, Generation::Eleven);
             assert_eq!(&json!(got), want, "{} {paths:?}", row[0]);
         }
+    }
+}
+
+#[test]
+fn npm_12_keeps_the_https_address_of_a_repository() {
+    // What npm 12.2.0's `consistent-resolve.js` gives.
+    let https = "git+https://github.com/u/r.git#abc";
+    let ssh = "git+ssh://git@github.com/u/r.git#abc";
+    for (given, want) in [
+        (https, https),
+        ("https://github.com/u/r#abc", https),
+        ("github:u/r#abc", ssh),
+        ("u/r#abc", ssh),
+        (ssh, ssh),
+        ("git://github.com/u/r.git#abc", ssh),
+        (
+            "https://gitlab.com/u/r.git",
+            "git+https://gitlab.com/u/r.git",
+        ),
+        (
+            "git+https://gist.github.com/u/1234.git#abc",
+            "git+https://gist.github.com/1234.git#abc",
+        ),
+        (
+            "https://git.sr.ht/~u/r#abc",
+            "git+https://git.sr.ht/~u/r#abc",
+        ),
+    ] {
+        let root = Path::new("/");
+        let got = consistent_resolve(given, root, root, Paths::Relative, Generation::Twelve);
+        assert_eq!(got.as_deref(), Some(want), "{given}");
     }
 }
 

@@ -1,0 +1,131 @@
+//! Limits of the machine: no space, few descriptors, few threads, nothing writable, no home.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use crate::world::{Place, World};
+
+/// A shell's limit around the program.
+fn limited(limit: &str) -> [&str; 4] {
+    ["sh", "-c", limit, "sh"]
+}
+
+#[test]
+fn files_that_may_not_grow_end_the_run_and_nothing_is_lost() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.old);
+    place.run(&["ci"]).succeeds();
+    place.check_out(&world.new);
+    // In blocks of 512 or 1024 bytes, as the shell has it: some packages fit, others do not.
+    let answer = place.run_under(&limited(r#"trap '' XFSZ; ulimit -f 2; exec "$@""#), &["ci"]);
+    let answer = answer.fails_cleanly("a limit on file sizes");
+    assert_eq!(answer.status.code(), Some(10), "{}", answer.text);
+    assert!(place.tree() == world.old.tree);
+    place.run(&["ci"]).succeeds();
+    place.is_exactly(&world.new, "a limit on file sizes");
+}
+
+#[test]
+fn sixty_four_descriptors_are_enough() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.new);
+    place
+        .run_under(&limited(r#"ulimit -n 64; exec "$@""#), &["ci"])
+        .succeeds();
+    place.is_exactly(&world.new, "64 descriptors");
+}
+
+/// Makes everything below `folder` unwritable, or writable again.
+fn set_writable(folder: &Path, writable: bool) {
+    let mode = if writable { 0o755 } else { 0o555 };
+    if writable {
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.is_symlink() {
+            set_writable(&path, writable);
+        }
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_filled_store_that_nobody_may_write_to_is_enough() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.new);
+    place.run(&["ci"]).succeeds();
+    for folder in ["node_modules", "packages/w/node_modules"] {
+        let _ = fs::remove_dir_all(place.at(folder));
+    }
+    set_writable(&place.store(), false);
+    let answer = as_nobody(&place, &["ci"]);
+    set_writable(&place.store(), true);
+    answer.succeeds();
+    crate::world::difference(&place.tree(), &world.new.tree, "a store that is read only");
+}
+
+/// Permissions mean nothing to root: it runs without its capabilities there.
+fn as_nobody(place: &Place, args: &[&str]) -> crate::world::Answer {
+    if rustix_is_root() {
+        let wrapper = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"];
+        return place.run_under(&wrapper, args);
+    }
+    place.run(args)
+}
+
+fn rustix_is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+#[test]
+fn without_a_home_a_store_has_to_be_named() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.new);
+    let mut command = place.command(&[], &["ci"]);
+    command.env_remove("HOME");
+    crate::world::Answer::of(&command.output().unwrap()).succeeds();
+    place.is_exactly(&world.new, "no home");
+    let mut command = place.command(&[], &["ci"]);
+    command.env_remove("HOME").env_remove("HEATSEAL_STORE_DIR");
+    let answer = crate::world::Answer::of(&command.output().unwrap());
+    let answer = answer.fails_cleanly("no home and no store");
+    assert!(answer.text.contains("--store-dir"), "{}", answer.text);
+}
+
+/// A disk of every size in steps, from far too small to more than enough.
+#[test]
+#[ignore = "long"]
+fn on_a_disk_of_any_size_a_run_is_whole_or_nothing() {
+    let world = World::large();
+    let (mut full, mut fitted) = (0, 0);
+    for kilobytes in (512..24_576).step_by(512) {
+        let place = world.place();
+        place.check_out(&world.new);
+        let disk = place.at("../disk");
+        fs::create_dir(&disk).unwrap();
+        // Store and project on one small disk, in a namespace of its own.
+        let script = format!(
+            r#"mount -t tmpfs -o size={kilobytes}k none ../disk && cp -R . ../disk/project &&
+            cd ../disk/project && HEATSEAL_STORE_DIR=../store "$@"; code=$?;
+            if [ $code = 0 ]; then test -d node_modules/@s || exit 99
+            else test ! -e node_modules || exit 98; fi;
+            test -z "$(ls -A . | grep heatseal)" || exit 97; exit $code"#
+        );
+        let wrapper = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+        let answer = place.run_under(&wrapper, &["ci"]);
+        match answer.status.code() {
+            Some(0) => fitted += 1,
+            Some(10) => full += 1,
+            code => panic!("{kilobytes} KiB: {code:?}: {}", answer.text),
+        }
+    }
+    println!("{full} disks were too small, {fitted} were enough");
+    assert!(full > 5 && fitted > 5, "{full} too small, {fitted} enough");
+}
