@@ -110,6 +110,26 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The configuration of a user's file alone, with this text; `${…}` finds no variables.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let env = BTreeMap::new();
+        let file = Layer {
+            source: Source::User,
+            values: ini::parse(text, &env),
+        };
+        let mut config = Self {
+            layers: vec![file],
+            production: false,
+            proxies: Proxies::default(),
+            home: None,
+            registry: Url::parse(public_registry()).map_err(|_| bad_url("registry", ""))?,
+        };
+        config.registry = config.parse_registry()?;
+        config.refuse_unscoped_credentials()?;
+        config.proxies = Proxies::find(&config, &env);
+        Ok(config)
+    }
+
     /// Collects every source that applies to `project`. Missing files are empty; `flags` are
     /// options without their dashes, a repeated one makes a list.
     pub fn load(

@@ -29,7 +29,7 @@ pub enum OriginError {
     },
     #[error("`{id}` is to come from {url}, but no package asks for {what}")]
     #[diagnostic(
-        code(EALLOWREMOTE),
+        code(EALLOWSOURCE),
         help("somebody may have tampered with the lock; compare it with its last good revision")
     )]
     NotAsked {

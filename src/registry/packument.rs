@@ -65,6 +65,11 @@ pub(super) enum Flaw {
 }
 
 impl Packument {
+    /// Reads the document `bytes`; `None` where it is not the packument of `name`.
+    pub fn parse(name: &str, bytes: Vec<u8>) -> Option<Self> {
+        Self::from_json(&name.into(), bytes).ok()
+    }
+
     /// Indexes the document `bytes` of `name`. Manifests inside are not parsed yet.
     pub(super) fn from_json(name: &Arc<str>, bytes: Vec<u8>) -> Result<Self, Flaw> {
         let Some(parts) = Parts::find(&bytes) else {

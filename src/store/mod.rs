@@ -38,6 +38,7 @@ pub use crate::limits::Limits;
 pub(crate) use disk::file_mode;
 pub use error::{Flaw, Rule, StoreError};
 pub use object::Package;
+pub use path::path_inside;
 pub use tar::File;
 pub(crate) use unpack::has_crlf_shebang;
 pub use unpack::{Archive, Bench, check_claims, check_identity, read_manifest, unpack, verify};

@@ -65,6 +65,13 @@ pub(super) fn split(path: &str) -> Result<Split<'_>, Rule> {
     Ok(Split { root, rest })
 }
 
+/// Where an archive's entry of this name would go: the path below the package's folder; `None` for
+/// a name that is refused.
+pub fn path_inside(name: &str) -> Option<String> {
+    let split = split(name).ok()?;
+    Some(split.rest.into_owned())
+}
+
 /// One name between slashes.
 fn check_part(part: &str) -> Result<(), Rule> {
     match part {
