@@ -10,5 +10,6 @@ mod bombs;
 mod case;
 mod locks;
 mod packuments;
+mod readings;
 mod tar;
 mod world;
