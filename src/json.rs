@@ -387,6 +387,23 @@ fn push_double(out: &mut String, number: f64) {
     }
 }
 
+/// Where, from `from` on, `key` is first written as a member's name.
+pub fn place_of(text: &[u8], key: &str, from: usize) -> Option<usize> {
+    let quoted = serde_json::to_string(key).ok()?;
+    let finder = memchr::memmem::Finder::new(&quoted);
+    let places = finder.find_iter(&text[from..]).map(|place| from + place);
+    let is_name = |place: &usize| {
+        let after = &text[place + quoted.len()..];
+        after.trim_ascii_start().first() == Some(&b':')
+    };
+    places.into_iter().find(is_name)
+}
+
+/// The 1-based line of a byte.
+pub fn line_at(text: &[u8], place: usize) -> usize {
+    memchr::memchr_iter(b'\n', &text[..place]).count() + 1
+}
+
 /// JavaScript's truth of a value.
 pub fn truthy(value: &Value) -> bool {
     match value {

@@ -30,6 +30,8 @@ pub enum Fault {
     GzipBomb(u64),
     /// Sends the client elsewhere.
     Redirect(String),
+    /// Likewise, with this status.
+    RedirectAs { code: u16, to: String },
     /// Sends the client to where it already is.
     RedirectLoop,
     /// Closes the connection without a byte of an answer.

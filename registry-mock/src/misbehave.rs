@@ -53,8 +53,9 @@ pub fn instead(faults: &[Fault], victim: &Victim) -> Option<Response<Body>> {
     faults.iter().find_map(|fault| match fault {
         Fault::Status { code, retry_after } => Some(status(*code, retry_after.as_deref())),
         Fault::GzipBomb(bytes) => Some(bomb(*bytes, victim.kind)),
-        Fault::Redirect(to) => Some(redirect(to)),
-        Fault::RedirectLoop => Some(redirect(&victim.path)),
+        Fault::Redirect(to) => Some(redirect(302, to)),
+        Fault::RedirectAs { code, to } => Some(redirect(*code, to)),
+        Fault::RedirectLoop => Some(redirect(302, &victim.path)),
         Fault::Html => Some(typed(
             "text/html",
             Body::Whole(Bytes::from_static(PAGE.as_bytes())),
@@ -159,9 +160,9 @@ fn status(code: u16, retry_after: Option<&str>) -> Response<Body> {
     answer
 }
 
-fn redirect(to: &str) -> Response<Body> {
+fn redirect(code: u16, to: &str) -> Response<Body> {
     let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::FOUND;
+    *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::FOUND);
     if let Ok(to) = HeaderValue::from_str(to) {
         answer.headers_mut().insert(LOCATION, to);
     }

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::line_at;
+use crate::json::line_at;
 use crate::json::{self, Document, JsonError};
 
 /// The 1-based line of the first marker, when the text has all that make a conflict.

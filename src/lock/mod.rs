@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::disk::DiskError;
-use crate::json::JsonError;
+use crate::json::{self, JsonError};
 
 /// npm's names of the lock, in the order in which they count.
 pub const FILE_NAMES: [&str; 2] = ["npm-shrinkwrap.json", "package-lock.json"];
@@ -75,20 +75,9 @@ impl Lock {
 
     /// The 1-based line on which `key` is first written as a member's name.
     pub fn line_of(&self, key: &str) -> Option<usize> {
-        let quoted = serde_json::to_string(key).ok()?;
-        let finder = memchr::memmem::Finder::new(&quoted);
-        let is_name = |place: &usize| {
-            let after = &self.bytes[place + quoted.len()..];
-            after.trim_ascii_start().first() == Some(&b':')
-        };
-        let place = finder.find_iter(&self.bytes).find(is_name)?;
-        Some(line_at(&self.bytes, place))
+        let place = json::place_of(&self.bytes, key, 0)?;
+        Some(json::line_at(&self.bytes, place))
     }
-}
-
-/// The 1-based line of a byte.
-fn line_at(bytes: &[u8], place: usize) -> usize {
-    memchr::memchr_iter(b'\n', &bytes[..place]).count() + 1
 }
 
 /// The name that a location's folder stands for: `@s/x` of `node_modules/a/node_modules/@s/x`.

@@ -8,6 +8,7 @@ use super::download::Download;
 use super::origins::OriginError;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
+use super::stale;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
 use crate::link::{self, LinkError, LinkMode, Means, state};
@@ -206,9 +207,10 @@ fn locked_tree(
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
     let differences = resolve::disagreements(&tree, request.frozen)?;
     if !differences.is_empty() {
+        let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {
             lock: lock.file_name.clone(),
-            differences,
+            differences: differences.iter().map(explain).collect(),
         });
     }
     let entries = if request.frozen {

@@ -7,6 +7,7 @@ mod origins;
 mod session;
 mod shrinkwrap;
 mod source;
+mod stale;
 mod wanted;
 
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};

@@ -8,14 +8,34 @@ use super::package::Kind;
 use super::tree::Tree;
 use super::{ResolveError, explain};
 
-/// Where the lock does not give what package.json, or a locked package, asks for: one line each,
-/// in the words of `npm ci`. Empty when the lock can be installed as it is.
+/// A demand that the lock does not meet.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Disagreement {
+    /// One line, in the words of `npm ci`.
+    pub text: String,
+    /// Where the project itself or a workspace asks for it.
+    pub demand: Option<Demand>,
+}
+
+/// A dependency as written in a manifest of the project's own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Demand {
+    /// The folder of the manifest, relative to the project: empty, or a workspace's.
+    pub location: String,
+    pub section: &'static str,
+    pub name: String,
+    pub spec: String,
+    /// Does `overrides` replace the spec?
+    pub overridden: bool,
+}
+
+/// Where the lock does not give what package.json, or a locked package, asks for. Empty when the lock can be installed as it is.
 ///
 /// - Peer conflicts below the project's own dependencies are none: a lock may hold them on purpose.
 /// - What a package's bundle lacks is its author's business: it comes as it was published.
 /// - `complete`: an optional dependency without an entry is missing, too. Nothing in the lock says
 ///   that it may be skipped here, and it could be the native binary that the package needs.
-pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<String>, ResolveError> {
+pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<Disagreement>, ResolveError> {
     let mut lines = Vec::new();
     let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut pending = vec![tree.root];
@@ -33,7 +53,11 @@ pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<String>, Resolve
             if id == tree.root {
                 assert_not_overridden(tree, *edge)?;
             }
-            lines.extend(disagreement(tree, id, *edge, complete));
+            let text = disagreement(tree, id, *edge, complete);
+            lines.extend(text.map(|text| Disagreement {
+                text,
+                demand: demand(tree, id, *edge),
+            }));
         }
     }
     lines.sort();
@@ -49,24 +73,46 @@ fn disagreement(tree: &Tree, id: NodeId, edge: EdgeId, complete: bool) -> Option
     };
     let wanted = tree.spec_text(edge).unwrap_or_default();
     let wanted = format!("{}@{wanted}", tree.edge_name(edge));
-    let by = explain::package(tree, id);
+    let by = if tree.is_mine(id) {
+        String::new()
+    } else {
+        format!(" (asked for by {})", explain::package(tree, id))
+    };
     match state {
         State::Valid => None,
         _ if tree.in_dependency_bundle(id) || tree.in_shrinkwrap(id) => None,
         _ if tree.node(id).package.bundled.contains(&data.name) && !tree.is_mine(id) => None,
-        State::Missing => Some(format!(
-            "Missing: {wanted} from lock file (asked for by {by})"
-        )),
+        State::Missing => Some(format!("Missing: {wanted} from lock file{by}")),
         _ if data.kind.is_peer() && !tree.is_mine(id) => None,
         _ => {
             let locked = data
                 .to
                 .map_or_else(String::new, |to| explain::package(tree, to));
             Some(format!(
-                "Invalid: lock file's {locked} does not satisfy {wanted} (asked for by {by})"
+                "Invalid: lock file's {locked} does not satisfy {wanted}{by}"
             ))
         }
     }
+}
+
+fn demand(tree: &Tree, id: NodeId, edge: EdgeId) -> Option<Demand> {
+    let data = tree.edge(edge);
+    let section = match data.kind {
+        Kind::Workspace => return None,
+        Kind::Prod => "dependencies",
+        Kind::Dev => "devDependencies",
+        Kind::Optional => "optionalDependencies",
+        Kind::Peer | Kind::PeerOptional => "peerDependencies",
+    };
+    let raw = tree.specs.text(data.raw_spec);
+    let spec = tree.spec_text(edge).ok()?;
+    tree.is_mine(id).then(|| Demand {
+        location: tree.node(id).location.to_string(),
+        section,
+        name: tree.edge_name(edge).to_owned(),
+        overridden: spec != *raw,
+        spec: raw.to_string(),
+    })
 }
 
 /// An override may not contradict the project's own dependency.

@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 pub use dev_engines::check as check_dev_engines;
 pub use error::{LoadFailure, PeerConflict, ResolveError, Unsupported};
-pub use frozen::disagreements;
+pub use frozen::{Demand, Disagreement, disagreements};
 pub use honest::dishonest_entries;
 pub use ideal::{Ideal, ideal_tree};
 pub use load::{Locked, virtual_tree};

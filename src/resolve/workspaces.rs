@@ -221,12 +221,12 @@ fn matches_parts(folders: &[&str], parts: &[&str]) -> bool {
         .all(|(folder, part)| glob(part).is_some_and(|glob| glob.is_match(folder)))
 }
 
-/// Folders below `top` down to `deepest` levels, without `node_modules` and hidden ones; what may
-/// not be read is empty, as for npm.
+/// Folders below `top` down to `deepest` levels, without `node_modules` and hidden ones.
 ///
 /// Errors: a folder that cannot be listed. Taken for empty it would hide workspaces.
 fn folders_below(top: &Path, deepest: usize) -> Result<Vec<String>, DiskError> {
     let mut found = Vec::new();
+    let everywhere = deepest == usize::MAX;
     let mut pending: Vec<(PathBuf, String, usize)> = vec![(top.to_owned(), String::new(), 0)];
     while let Some((folder, prefix, depth)) = pending.pop() {
         if depth == deepest {
@@ -234,6 +234,8 @@ fn folders_below(top: &Path, deepest: usize) -> Result<Vec<String>, DiskError> {
         }
         let entries = match std::fs::read_dir(&folder) {
             Err(error) if is_nothing(&error) => continue,
+            // Of `**` npm takes what it may see.
+            Err(error) if everywhere && error.kind() == io::ErrorKind::PermissionDenied => continue,
             entries => entries.map_err(DiskError::at("list", &folder))?,
         };
         for entry in entries {
@@ -268,10 +270,10 @@ fn is_folder(path: &Path) -> Result<bool, DiskError> {
     }
 }
 
-/// Not there, no folder, or not for us to read.
+/// Not there, or no folder.
 fn is_nothing(error: &io::Error) -> bool {
-    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
-    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 #[cfg(test)]

@@ -53,6 +53,44 @@ fn ci_without_a_lock_exits_3_and_touches_nothing() {
 }
 
 #[test]
+fn a_disagreement_names_the_line_of_the_manifest_and_the_side_that_is_older() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    let manifest = context.read("package.json");
+    let locked = context.read(LOCK);
+    let line = |text: &str| {
+        let manifest = context.read("package.json");
+        1 + manifest
+            .lines()
+            .position(|line| line.contains(text))
+            .unwrap()
+    };
+
+    context.put("package.json", &manifest.replace("^2.0.0", "^3.0.0"));
+    let place = format!(
+        "package.json:{}; {LOCK} was made for ^2.0.0",
+        line("^3.0.0")
+    );
+    context.run(&["ci"]).exits(3).says(&["d@^3.0.0", &place]);
+
+    let added = manifest.replace("\"d\": ", "\"e\": \"1\",\n    \"d\": ");
+    context.put("package.json", &added);
+    let place = format!("package.json:{}; {LOCK} was made before", line("\"e\""));
+    context
+        .run(&["ci"])
+        .exits(3)
+        .says(&["Missing: e@1", &place]);
+
+    context.put("package.json", &manifest);
+    context.put(
+        LOCK,
+        &locked.replace("\"version\": \"2.0.0\"", "\"version\": \"1.0.0\""),
+    );
+    let said = "was made for the same: it was edited or merged wrongly";
+    context.run(&["ci"]).exits(3).says(&["d@1.0.0", said]);
+}
+
+#[test]
 fn ci_with_a_lock_that_disagrees_exits_3_and_keeps_the_tree() {
     let context = wants_a();
     context.run(&["install"]).exits(0);

@@ -4,6 +4,7 @@
 //! `strace`: they go through the system calls one by one and print how many points they tried.
 //! `cargo test --release --test faults -- --ignored --nocapture --test-threads 1`.
 
+mod credentials;
 mod crowd;
 mod damage;
 mod disk;
