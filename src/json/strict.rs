@@ -57,13 +57,11 @@ impl Walk<'_> {
 
     /// For the values one level further down.
     fn below<E: serde::de::Error>(self) -> Result<Self, E> {
-        match self.left.checked_sub(1) {
-            Some(left) => Ok(Self { left, ..self }),
-            None => {
-                let deepest = self.deepest;
-                Err(self.stop(Ambiguity::Deep(deepest)))
-            }
+        if let Some(left) = self.left.checked_sub(1) {
+            return Ok(Self { left, ..self });
         }
+        let deepest = self.deepest;
+        Err(self.stop(Ambiguity::Deep(deepest)))
     }
 
     fn again<'b>(&'b mut self, key: Option<&'b str>) -> Walk<'b> {

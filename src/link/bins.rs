@@ -22,10 +22,11 @@ pub(super) struct Bin {
 /// A warning's code and words.
 pub(super) type Remark = (&'static str, String);
 
-/// The bins of each location that has any, and what is odd about some of them.
-pub(super) fn claim(
-    wanted: &Wanted,
-) -> Result<(FxHashMap<&str, Vec<Bin>>, Vec<Remark>), LinkError> {
+/// The bins of each location that has any.
+pub(super) type Claimed<'w> = FxHashMap<&'w str, Vec<Bin>>;
+
+/// Gives every bin to its claimant; tells what is odd about some of them.
+pub(super) fn claim(wanted: &Wanted) -> Result<(Claimed<'_>, Vec<Remark>), LinkError> {
     let packages = wanted
         .packages
         .iter()
@@ -42,7 +43,7 @@ pub(super) fn claim(
         .sort_by(|(a, _), (b, _)| depth(a).cmp(&depth(b)).then_with(|| collate::compare(a, b)));
     let mut remarks = Vec::new();
     let mut taken: FxHashMap<(&str, &str), &str> = FxHashMap::default();
-    let mut claimed: FxHashMap<&str, Vec<Bin>> = FxHashMap::default();
+    let mut claimed = Claimed::default();
     for (location, bins) in claimants {
         for (name, target) in bins {
             let target = check(location, name, target)?;
@@ -52,15 +53,15 @@ pub(super) fn claim(
                 remarks.push(("EBINNAME", message));
             }
             let holder = *taken.entry((folder, name.as_str())).or_insert(location);
-            if holder != location {
-                let message = format!("{location} does not get the bin `{name}`: {holder} has it");
-                remarks.push(("EBINTAKEN", message));
-            } else {
+            if holder == location {
                 claimed.entry(location).or_default().push(Bin {
                     link: format!("{}.bin/{name}", below_home(folder)),
                     text: format!("../{package}/{target}"),
                     target,
                 });
+            } else {
+                let message = format!("{location} does not get the bin `{name}`: {holder} has it");
+                remarks.push(("EBINTAKEN", message));
             }
         }
     }

@@ -41,16 +41,14 @@ pub(super) fn build(
         .board
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    match board.failure {
-        Some((_, error)) => Err(error),
-        None => {
-            for message in crew.carrier.missing_bins() {
-                let code = "EBINMISSING";
-                means.reporter.emit(Event::Warning { code, message });
-            }
-            Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect())
-        }
+    if let Some((_, error)) = board.failure {
+        return Err(error);
     }
+    for message in crew.carrier.missing_bins() {
+        let code = "EBINMISSING";
+        means.reporter.emit(Event::Warning { code, message });
+    }
+    Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect())
 }
 
 /// What is left to do, shared by all threads.

@@ -74,7 +74,7 @@ pub fn check(
             not_asked("a file")
         };
     }
-    if resolved.starts_with("git") || resolved.contains("#") {
+    if resolved.starts_with("git") || resolved.contains('#') {
         return if asked(&|spec| matches!(spec, SpecKind::Git(_))) {
             Ok(())
         } else {

@@ -357,8 +357,9 @@ impl Fetcher {
             }
         }
         body.reserve_exact(received - body.len());
-        more.into_iter()
-            .for_each(|chunk| body.extend_from_slice(&chunk));
+        for chunk in more {
+            body.extend_from_slice(&chunk);
+        }
         match length {
             Some(length) if length != received as u64 => {
                 Err(cut(url, &format!("at {received} of {length} bytes")))

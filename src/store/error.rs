@@ -209,6 +209,8 @@ pub enum Rule {
     UnknownKey(String),
     #[error("its header has a wrong checksum")]
     Checksum,
+    #[error("it has a link's target, but is no link")]
+    NoLink,
     #[error("a field of its header is not a number")]
     BadField,
     #[error("its size is not a number that tar allows")]

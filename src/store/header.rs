@@ -57,6 +57,10 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header<'_>, Flaw> {
     {
         return Err(header.flaw(Rule::BadField));
     }
+    // npm leaves such an entry out, others take it.
+    if !header.link.is_empty() && matches!(header.kind, b'0' | 0 | b'7' | b'L' | b'K') {
+        return Err(header.flaw(Rule::NoLink));
+    }
     header.size = match size(&block[124..136]) {
         Some(size) => size,
         None => return Err(header.flaw(Rule::BadSize)),

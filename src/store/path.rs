@@ -109,11 +109,11 @@ fn is_device(part: &str) -> bool {
     {
         return true;
     }
-    let Some((word, port)) = stem.split_at_checked(3) else {
+    let Some((word, number)) = stem.split_at_checked(3) else {
         return false;
     };
     let is_port = |word: &str| word.eq_ignore_ascii_case("com") || word.eq_ignore_ascii_case("lpt");
-    let mut digits = port.chars();
+    let mut digits = number.chars();
     // Superscript digits count, too.
     let digit = matches!(
         digits.next(),

@@ -92,7 +92,7 @@ fn mutate(dice: &mut Dice, seeds: &[Vec<u8>]) -> Vec<u8> {
             }
             6 => data.truncate(at),
             _ if at < data.len() && data[at].is_ascii_digit() => {
-                data[at] = b'0' + dice.roll(10) as u8
+                data[at] = b'0' + dice.roll(10) as u8;
             }
             _ => {}
         }
@@ -126,7 +126,9 @@ fn no_input_makes_a_reader_panic_or_hang() {
                 panic!("{name}: {took:?}; the input is in {}", kept.display());
             }
         };
-        seeds.iter().for_each(|seed| one(seed));
+        for seed in &seeds {
+            one(seed);
+        }
         for _ in 0..runs {
             one(&mutate(&mut dice, &seeds));
         }

@@ -1,5 +1,7 @@
 //! Rows 1 to 34: what an archive may hold, and what readers read differently.
 
+#![allow(clippy::too_many_lines)] // a table of cases is as long as it is
+
 use serde_json::json;
 
 use crate::case::{CI, Case, Installed, Outcome, Refused, all_as_expected, case};
@@ -35,7 +37,7 @@ fn names_in_archives() {
     let longest = format!("package/{}x", "dddddddddd/".repeat(500));
     all_as_expected(
         "names in archives",
-        vec![
+        &[
             with("1 plain ..", climbs, &[file("package/../../outside/x", "")]),
             with("1 .. first", climbs, &[file("../outside/x", "")]),
             with(
@@ -223,7 +225,7 @@ fn links_and_kinds() {
     let hard = &[BAD, "hard links"];
     all_as_expected(
         "links and kinds",
-        vec![
+        &[
             with(
                 "10 link out",
                 leaves,
@@ -448,7 +450,7 @@ fn ambiguous_archives() {
     let wide = [&[0x80][..], &[0; 3], &[0xff; 8]].concat();
     all_as_expected(
         "ambiguous archives",
-        vec![
+        &[
             with(
                 "20 pax size smaller",
                 sizes,

@@ -1,5 +1,7 @@
 //! Rows 35 to 42: commands that a package wants to put in `.bin`.
 
+#![allow(clippy::too_many_lines)] // a table of cases is as long as it is
+
 use serde_json::{Value, json};
 
 use crate::case::{BOTH, CI, Case, Installed, Outcome, Refused, all_as_expected, case};
@@ -22,7 +24,7 @@ fn cli() -> Entry {
 /// A registry whose packument and tarball both have these fields; locked, then installed.
 fn published(name: &'static str, outcome: Outcome, fields: Value) -> Case {
     case(name, BOTH, outcome, move |world| {
-        publish(world, "evil", &fields, &[cli()])
+        publish(world, "evil", &fields, &[cli()]);
     })
 }
 
@@ -51,7 +53,7 @@ fn names_and_targets_of_bins() {
     let target = |name, path: &str| published(name, BIN, json!({"bin": {"x": path}}));
     all_as_expected(
         "bins",
-        vec![
+        &[
             named("35 ..", "../../x"),
             named("35 .. in the middle", "a/../../x"),
             named("35 backslash", "..\\x"),
@@ -133,7 +135,7 @@ fn a_bin_that_packument_and_tarball_do_not_share_is_refused() {
     let refused = || Refused(4, &["error[EMANIFEST]", "evil@1.0.0", "bin."]);
     all_as_expected(
         "bins that differ",
-        vec![
+        &[
             case(
                 "42 another name",
                 BOTH,

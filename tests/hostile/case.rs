@@ -81,7 +81,7 @@ impl Case {
 
 /// Runs all cases of a section, two at a time, and claims that each came out as it must.
 #[track_caller]
-pub fn all_as_expected(section: &str, cases: Vec<Case>) {
+pub fn all_as_expected(section: &str, cases: &[Case]) {
     let total = cases.len();
     let wrong: Vec<String> = cases
         .iter()

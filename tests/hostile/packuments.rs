@@ -1,5 +1,7 @@
 //! Rows 63 to 84: what a registry may answer, and what it may not.
 
+#![allow(clippy::too_many_lines)] // a table of cases is as long as it is
+
 use heatseal::integrity::Integrity;
 use serde_json::{Value, json};
 
@@ -61,7 +63,7 @@ fn identity() {
     };
     all_as_expected(
         "identity",
-        vec![
+        &[
             document(
                 "63 another name",
                 Refused(7, &["error[EINVALIDPACKUMENT]", "evil", "other"]),
@@ -160,7 +162,7 @@ fn manifest_confusion() {
     };
     all_as_expected(
         "manifest confusion",
-        vec![
+        &[
             disagrees(
                 "65 hidden dependency",
                 &["error[EMANIFEST]", "evil@1.0.0", "dependencies.more"],
@@ -294,7 +296,7 @@ fn names_and_addresses() {
             world.publish("evil", "1.0.0", json!({"dist": {"integrity": both}}), &tarball);
         }),
     ]);
-    all_as_expected("names and addresses", cases);
+    all_as_expected("names and addresses", &cases);
 }
 
 #[test]
@@ -303,7 +305,7 @@ fn documents() {
     let field = |name, field: Value| listed(name, LOCK, Refused(9, &["error[E", "evil"]), field);
     all_as_expected(
         "documents",
-        vec![
+        &[
             document(
                 "71 a tag of a missing version",
                 Refused(9, &["error[ETARGET]", "evil"]),
@@ -422,7 +424,7 @@ fn files_that_a_package_ships_are_only_files() {
     let installed = Installed(&[], &["node_modules/evil/package.json"]);
     all_as_expected(
         "files of packages",
-        vec![
+        &[
             case(
                 "84 .npmrc and locks",
                 BOTH,

@@ -3,6 +3,7 @@
 use registry_mock::{Fault, Kind, Rule};
 
 use super::*;
+use crate::limits::Limits;
 
 fn one() -> Packages {
     Packages::new().package("a", "1.0.0").package("b", "1.0.0")
