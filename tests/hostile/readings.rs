@@ -79,7 +79,7 @@ fn archive(dice: &mut Dice) -> Vec<u8> {
         },
     ];
     let mut tar = file("package/package.json", MANIFEST).bytes();
-    for _ in 0..1 + dice.roll(4) {
+    for _ in 0..=dice.roll(4) {
         for entry in choices[dice.roll(choices.len())]() {
             tar.extend(entry.bytes());
         }

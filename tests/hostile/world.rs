@@ -1,6 +1,7 @@
 //! A project between canaries, a registry that sends any bytes, and the program run there.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -83,7 +84,7 @@ fn answer(stream: &TcpStream, replies: &Replies, asked: &Mutex<Vec<String>>) -> 
         let reply = reply.unwrap_or_default();
         let mut head = format!("HTTP/1.1 {status}\r\n");
         for (name, value) in &reply.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         let mut stream = stream;
         if reply.endless {
@@ -93,7 +94,7 @@ fn answer(stream: &TcpStream, replies: &Replies, asked: &Mutex<Vec<String>>) -> 
                 stream.write_all(&reply.body).ok()?;
             }
         }
-        head.push_str(&format!("content-length: {}\r\n\r\n", reply.body.len()));
+        let _ = write!(head, "content-length: {}\r\n\r\n", reply.body.len());
         // In one piece: two would wait for each other's acknowledgement.
         stream
             .write_all(&[head.as_bytes(), &reply.body].concat())
@@ -155,6 +156,7 @@ impl World {
     }
 
     /// The project's package.json: these dependencies.
+    #[allow(clippy::needless_pass_by_value)] // callers write `json!` in place
     pub fn wants(&self, dependencies: Value) {
         let manifest = json!({"name": "project", "version": "1.0.0", "dependencies": dependencies});
         self.put("package.json", manifest.to_string());
