@@ -11,7 +11,9 @@
 //! - [`disk`]: files written whole or not at all.
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
 //! - [`manifest`]: `package.json` as written, and normalised as npm does.
+//! - [`pack`]: a folder to the tarball that npm would publish.
 //! - [`spec`]: what a dependency asks for: range, tag, alias, git, tarball, directory.
+//! - [`foreign`]: locks of yarn, pnpm and bun, each as one plain graph.
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
@@ -21,6 +23,7 @@
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
 //! - [`diff`]: two environments to changes, by class and risk.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
+//! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -31,6 +34,7 @@ pub mod cli;
 pub mod collate;
 pub mod diff;
 pub mod disk;
+pub mod foreign;
 pub mod integrity;
 pub mod json;
 pub mod limits;
@@ -40,6 +44,7 @@ pub mod manifest;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
+pub mod pack;
 pub mod platforms;
 pub mod registry;
 pub mod report;
@@ -48,3 +53,4 @@ pub mod scripts;
 pub mod spec;
 pub mod store;
 pub mod target;
+pub mod verify;

@@ -80,6 +80,24 @@ impl Target {
         }
     }
 
+    /// Does what is compiled on this machine run there? Same system, processor and C library, no
+    /// older C library, and the same line of Node.
+    pub fn builds_for(&self, target: &Self) -> bool {
+        let libc = match (self.libc, target.libc) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(own), Some(wanted)) => {
+                own.family == wanted.family
+                    && wanted
+                        .version
+                        .is_none_or(|wanted| Some(wanted) >= own.version)
+            }
+        };
+        let major = |target: &Self| target.node.as_ref().map(|node| node.major);
+        let node = major(target).is_none() || major(self) == major(target);
+        self.os == target.os && self.cpu == target.cpu && libc && node
+    }
+
     /// The target's own value of a field, in node's words.
     pub fn value(&self, field: PlatformField) -> Option<&str> {
         match field {
@@ -366,6 +384,23 @@ mod tests {
             "win32-ia32-node20.1",
         ] {
             assert_eq!(target(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_compiled_here_runs_on_the_like_and_on_newer_systems() {
+        let host = target("linux-x64-glibc2.36-node20.1.0");
+        for (text, runs) in [
+            ("linux-x64", true),
+            ("linux-x64-glibc", true),
+            ("linux-x64-glibc2.41-node20", true),
+            ("linux-x64-glibc2.28", false),
+            ("linux-x64-glibc2.36-node22", false),
+            ("linux-x64-musl", false),
+            ("linux-arm64", false),
+            ("darwin-x64", false),
+        ] {
+            assert_eq!(host.builds_for(&target(text)), runs, "{text}");
         }
     }
 

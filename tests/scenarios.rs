@@ -169,6 +169,7 @@ impl Place {
                 .text("lockfile-version")
                 .and_then(|text| text.parse().ok()),
             writing: Writing::Write,
+            from: None,
             options: options(&session),
         };
         match ops::shrinkwrap(&session, &request) {
@@ -293,6 +294,7 @@ fn code(error: &ShrinkwrapError) -> String {
     let code = match error {
         ShrinkwrapError::Manifest(error) => of(error),
         ShrinkwrapError::Lock(error) => of(error),
+        ShrinkwrapError::Foreign(error) => of(error),
         ShrinkwrapError::Config(error) => of(error),
         ShrinkwrapError::Registry(error) => of(error),
         ShrinkwrapError::Resolve(error) => Some(error.code()),

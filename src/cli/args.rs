@@ -4,11 +4,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::npm_flags::NpmFlags;
+use crate::target::Target;
 
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
@@ -28,6 +30,7 @@ const AFTER: &str = "\
 Examples:
   heatseal shrinkwrap              lock this project into npm-shrinkwrap.json
   heatseal ci                      install exactly what the lock says
+  heatseal verify                  hold node_modules against the lock, file by file
   heatseal diff a.json b.json      what differs between two locks
 
 Exit codes:
@@ -63,6 +66,7 @@ pub enum Verb {
     Shrinkwrap(Box<Shrinkwrap>),
     Install(Box<Install>),
     Ci(Box<Ci>),
+    Verify(Box<Verify>),
     Diff(Diff),
     Store(Store),
 }
@@ -91,6 +95,7 @@ pub struct Runtime {
   heatseal shrinkwrap --update                 take the newest versions that package.json allows
   heatseal shrinkwrap --update lodash          only lodash may move
   heatseal shrinkwrap --lockfile package-lock.json
+  heatseal shrinkwrap --from yarn.lock         keep what yarn locked; say which versions had to move
   heatseal shrinkwrap --before 2026-01-01      as it would have been locked on that day",
     mut_arg("ignore-scripts", |arg| arg.hide(true)),
     mut_arg("bin-links", |arg| arg.hide(true))
@@ -105,6 +110,9 @@ pub struct Shrinkwrap {
     /// Let these packages move to newer versions; all of them if none is named
     #[arg(long, value_name = "NAME", num_args = 0.., value_parser = NonEmptyStringValueParser::new())]
     pub update: Option<Vec<String>>,
+    /// Take the versions of another tool's lock: yarn.lock, pnpm-lock.yaml or bun.lock
+    #[arg(long, value_name = "FILE", conflicts_with = "update")]
+    pub from: Option<PathBuf>,
     /// Name of the lock [default: npm-shrinkwrap.json]
     #[arg(long, value_name = "NAME", value_parser = file_name)]
     pub lockfile: Option<String>,
@@ -130,6 +138,7 @@ pub struct Shrinkwrap {
   heatseal install                       lock if need be, then install
   heatseal install --frozen              install exactly what the lock says, or fail
   heatseal install --omit=dev            without development dependencies
+  heatseal install --allow-scripts a,b   let these run their install scripts
   heatseal install --ignore-scripts      run no lifecycle scripts
   heatseal install --offline             from the store alone"
 )]
@@ -154,7 +163,8 @@ pub struct Install {
     after_help = "Examples:
   heatseal ci
   heatseal ci --omit=dev                 for production
-  heatseal ci --offline                  from the store alone"
+  heatseal ci --offline                  from the store alone
+  heatseal ci --target linux-x64-musl    the tree for another platform"
 )]
 pub struct Ci {
     #[command(flatten)]
@@ -171,9 +181,19 @@ pub struct Installing {
     /// How files get from the store into `node_modules`
     #[arg(long, value_enum, value_name = "MODE", default_value_t = Linking::Auto)]
     pub link_mode: Linking,
-    /// Packages that may run install scripts, besides those that package.json allows
+    /// Whose install scripts run: those of allowed packages, or all as with npm 11
+    #[arg(long, value_enum, value_name = "WHOSE", default_value_t = Whose::Allowed)]
+    pub scripts: Whose,
+    /// Packages that may run install scripts, besides those that package.json allows: NAME,
+    /// NAME@VERSION
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow_scripts: Vec<String>,
+    /// Platform that the tree is for, such as linux-x64-musl or darwin-arm64 [default: this machine]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub target: Option<Target>,
+    /// Packages that do without a binary for the target, though they have some for others
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allow_without_binary: Vec<String>,
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
@@ -187,6 +207,15 @@ pub struct Installing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Whose {
+    /// Packages that package.json or --allow-scripts allows; who needs a script and is not allowed
+    /// is an error
+    Allowed,
+    /// All but those that package.json denies, as npm 11 does it
+    Npm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Linking {
     /// The best that the file system offers
     Auto,
@@ -196,6 +225,39 @@ pub enum Linking {
     Hardlink,
     /// Independent copies
     Copy,
+}
+
+/// Hold node_modules against the lock, file by file
+///
+/// Every file of every package is hashed and held against what its verified tarball holds: content,
+/// mode, links, commands, and what is missing or too much. Exits 4 if anything differs. The tree
+/// digest is the same on every machine for the same lock, target and flags. Say --omit and --target
+/// as at the install.
+///
+/// What an install script left in its own package is held against what it left at the install; that
+/// is remembered in the store of the machine that installed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:
+  heatseal verify
+  heatseal verify --omit=dev             what was installed with --omit=dev
+  heatseal verify --json | jq -r .digest",
+    mut_arg("ignore-scripts", |arg| arg.hide(true))
+)]
+pub struct Verify {
+    /// Platform that the tree is for [default: this machine]
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub target: Option<Target>,
+    /// Accept lock entries without a hash: their tarballs are fetched anew
+    #[arg(long)]
+    pub allow_missing_integrity: bool,
+    /// Print the differences as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
 }
 
 /// Compare two environments: what differs, the riskiest first
@@ -250,7 +312,9 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   heatseal store path
-  heatseal store path --store-dir /var/cache/heatseal")]
+  heatseal store path --store-dir /var/cache/heatseal
+  heatseal store verify                      in a nightly job
+  heatseal store prune --older-than 60d")]
 pub struct Store {
     #[command(subcommand)]
     pub action: StoreAction,
@@ -260,6 +324,27 @@ pub struct Store {
 pub enum StoreAction {
     /// Print the folder of the store
     Path,
+    /// Hash everything in the store again; exit 4 if something was damaged
+    ///
+    /// A damaged package is made anew from its sealed tarball, or removed and fetched when it is
+    /// needed next.
+    Verify {
+        /// Print what was found as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove packages that no install used for a while
+    ///
+    /// Packages that a node_modules on the same disk still shares files with stay: removing them
+    /// would free nothing. Waits until no install is under way.
+    Prune {
+        /// Remove what was not used for AGE: 36h, 2d, 4w; a bare number is days
+        #[arg(long, value_name = "AGE", value_parser = age, default_value = "30d")]
+        older_than: Duration,
+        /// Print what was removed as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The command line with npm's ways of writing switches made clap's: `--no-audit` is
@@ -295,6 +380,20 @@ fn version(typed: &str) -> Result<semver::Version, String> {
     let digits = typed.strip_prefix('v').unwrap_or(typed);
     semver::Version::parse(digits)
         .map_err(|_| "a version has three numbers, such as 22.11.0".to_owned())
+}
+
+fn age(typed: &str) -> Result<Duration, String> {
+    let days: f64 = super::npm_flags::days(typed)?.parse().unwrap_or(f64::NAN);
+    let seconds = Duration::try_from_secs_f64(days * 24.0 * 60.0 * 60.0);
+    seconds.map_err(|_| "write an age such as 36h, 2d or 1w".to_owned())
+}
+
+fn target(typed: &str) -> Result<Target, String> {
+    let parsed = typed.parse::<Target>();
+    parsed.map_err(|error| {
+        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
+        format!("{}; {example}", error.reason)
+    })
 }
 
 /// A whole version, or the number of a generation.

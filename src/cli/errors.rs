@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
+use crate::foreign::ForeignError;
 use crate::link::LinkError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, SessionError, ShrinkwrapError};
+use crate::ops::{InstallError, Refused, SessionError, ShrinkwrapError};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
+use crate::store::StoreError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -142,6 +144,8 @@ fn exit_code(code: &str, otherwise: u8) -> u8 {
         "ERESOLVE" | "ETARGET" | "ENOVERSIONS" => exit::RESOLVE,
         "ENOSPC" | "EACCES" | "EPERM" | "EROFS" | "EDQUOT" | "EMFILE" | "EIO" => exit::DISK,
         "EJSONPARSE" if otherwise == exit::RESOLVE => exit::USAGE,
+        "ELINKED" => exit::POLICY,
+        "EGITPREPARE" => exit::SCRIPT,
         _ if code.starts_with("EALLOW") => exit::POLICY,
         _ if http => exit::REGISTRY,
         _ => otherwise,
@@ -231,6 +235,17 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<ForeignError> for Failure {
+    fn from(error: ForeignError) -> Self {
+        let otherwise = match error {
+            ForeignError::Disk(_) => exit::DISK,
+            ForeignError::Missing { .. } | ForeignError::Unknown { .. } => exit::USAGE,
+            _ => exit::LOCK,
+        };
+        Self::of(&error, otherwise)
+    }
+}
+
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
@@ -247,6 +262,12 @@ impl From<DiffError> for Failure {
             DiffError::Disk(_) => Self::of(&error, exit::DISK),
             DiffError::Missing(_) => Self::of(&error, exit::USAGE),
         }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::of(&error, exit::INTEGRITY)
     }
 }
 
@@ -295,6 +316,7 @@ impl From<ShrinkwrapError> for Failure {
         match error {
             ShrinkwrapError::Manifest(error) => error.into(),
             ShrinkwrapError::Lock(error) => error.into(),
+            ShrinkwrapError::Foreign(error) => error.into(),
             ShrinkwrapError::Config(error) => error.into(),
             ShrinkwrapError::Registry(error) => error.into(),
             ShrinkwrapError::Resolve(error) => error.into(),
@@ -313,7 +335,7 @@ impl From<InstallError> for Failure {
             InstallError::Registry(error) => error.into(),
             InstallError::Resolve(error) => error.into(),
             InstallError::Shrinkwrap(error) => error.into(),
-            InstallError::Store(error) => Self::of(&error, exit::INTEGRITY),
+            InstallError::Store(error) => error.into(),
             InstallError::Link(error) => {
                 let otherwise = match error {
                     LinkError::Fetch(_) | LinkError::Undelivered(_) => exit::REGISTRY,
@@ -347,6 +369,17 @@ impl From<InstallError> for Failure {
                     "somebody may have tampered with the lock; run `heatseal shrinkwrap` to write it anew and review the differences",
                 )
             },
+            InstallError::Scripts(refused) => scripts_refused(&refused, message),
+            InstallError::NoBinary { packages, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                hints: vec![
+                    "they may fail when they are loaded there; where they do without, name them with --allow-without-binary, or in package.json: \"heatseal\": {\"allowWithoutBinary\": [\"NAME\"]}".to_owned(),
+                ],
+                details: packages,
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
             InstallError::MissingIntegrity { .. } => Self {
                 code: "EINTEGRITY".to_owned(),
                 exit: exit::INTEGRITY,
@@ -356,6 +389,36 @@ impl From<InstallError> for Failure {
                 )
             },
         }
+    }
+}
+
+/// Who needs a script, the line to add, and the other ways out.
+fn scripts_refused(refused: &Refused, message: String) -> Failure {
+    let packages = refused.packages.iter();
+    let details = packages
+        .map(|needs| format!("{}  {}", needs.package, needs.script))
+        .collect();
+    let (message, hints) = if let Some((host, target)) = &refused.foreign {
+        let message = format!("{message}: this machine is {host}, and the tree is for {target}");
+        let hint = "install on such a machine, or use --ignore-scripts to do without them";
+        (message, vec![hint.to_owned()])
+    } else {
+        let place = if refused.has_rules {
+            "heatseal.allowScripts in package.json"
+        } else {
+            "package.json"
+        };
+        let add = format!("to allow them, add this to {place}: {}", refused.line());
+        let others = "write false instead of true to install a package without running its script, or use --ignore-scripts or --scripts npm for this once";
+        (message, vec![add, others.to_owned()])
+    };
+    Failure {
+        code: "EALLOWSCRIPTS".to_owned(),
+        message,
+        details,
+        hints,
+        exit: exit::POLICY,
+        ..Failure::default()
     }
 }
 

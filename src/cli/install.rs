@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::args::Installing;
 use super::errors::{Failure, exit};
-use super::paint::{count, packages};
+use super::paint::{count, one_line, packages};
 use super::{Context, interrupt, settings};
-use crate::ops::{self, InstallOutcome};
+use crate::ops::{self, InstallOutcome, Preview};
 
 /// Deprecations and skipped packages beyond this many are counted, not shown.
 const MOST_SHOWN: usize = 10;
@@ -20,11 +20,57 @@ pub fn run(frozen: bool, args: &Installing, context: &Context) -> Result<u8, Fai
     tell_deprecated(&outcome, context);
     if args.json {
         context.print_json(&document(&outcome, context));
+    } else if let Some(preview) = &outcome.preview {
+        context.print(&preview_lines(preview));
     }
     context
         .renderer
         .say(&closing(&outcome, args.dry_run, context));
     Ok(exit::OK)
+}
+
+/// What would be done, a line for each package.
+fn preview_lines(preview: &Preview) -> String {
+    let added = preview
+        .added
+        .iter()
+        .map(|(at, id)| format!("add {id} ({at})"));
+    let changed = preview.changed.iter();
+    let changed = changed.map(|(at, was, is)| format!("change {was} to {is} ({at})"));
+    let removed = preview.removed.iter();
+    let removed = removed.map(|(at, id)| format!("remove {id} ({at})"));
+    let scripts = preview.scripts.iter();
+    let scripts = scripts.map(|id| format!("run the install scripts of {id}"));
+    let refused = preview.refused.iter();
+    let refused =
+        refused.map(|id| format!("refuse: {id} may not run the install scripts that it needs"));
+    let lines = added
+        .chain(changed)
+        .chain(removed)
+        .chain(scripts)
+        .chain(refused);
+    lines.map(|line| one_line(&line) + "\n").collect()
+}
+
+/// The same for machines.
+fn preview_document(preview: &Preview) -> Value {
+    let packages = |list: &[(String, String)]| -> Vec<Value> {
+        let shown = list.iter();
+        shown
+            .map(|(location, id)| json!({"location": location, "package": id}))
+            .collect()
+    };
+    let changed = preview
+        .changed
+        .iter()
+        .map(|(location, was, is)| json!({"location": location, "package": is, "former": was}));
+    json!({
+        "added": packages(&preview.added),
+        "removed": packages(&preview.removed),
+        "changed": changed.collect::<Vec<_>>(),
+        "scripts": preview.scripts,
+        "refused": preview.refused,
+    })
 }
 
 fn tell_deprecated(outcome: &InstallOutcome, context: &Context) {
@@ -44,7 +90,7 @@ fn tell_deprecated(outcome: &InstallOutcome, context: &Context) {
 /// The summary for machines: version 1.
 ///
 /// `packages` are in the tree now, `fetched` of them in this run; `current` says that nothing had
-/// to be touched; `skipped` do not run on this platform.
+/// to be touched; `skipped` do not run on this platform; `wouldDo` is there in a dry run.
 fn document(outcome: &InstallOutcome, context: &Context) -> Value {
     let deprecated = outcome.deprecated.iter();
     json!({
@@ -55,6 +101,7 @@ fn document(outcome: &InstallOutcome, context: &Context) -> Value {
         "skipped": outcome.skipped,
         "deprecated": deprecated.map(|(package, text)| json!({"package": package, "message": text})).collect::<Vec<_>>(),
         "scriptsRun": outcome.scripts_run,
+        "wouldDo": outcome.preview.as_ref().map(preview_document),
         "seconds": context.seconds(),
     })
 }

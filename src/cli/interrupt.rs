@@ -1,17 +1,28 @@
-//! Ctrl-C and SIGTERM: takes back half-written files beside the lock, then ends with 130 or 143.
+//! Ctrl-C and SIGTERM: ends scripts under way, takes back half-written files beside the lock, then
+//! ends with 130 or 143.
 //!
 //! Staged trees stay: the next run clears them away, and doing so may take longer than whoever
-//! pressed Ctrl-C wants to wait.
+//! pressed Ctrl-C wants to wait. A tree that is in place and whose scripts were ended is put back by
+//! its install, which hears of it as of a script that failed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::scripts;
+
 const INTERRUPTED: i32 = 130;
 const TERMINATED: i32 = 143;
+/// How long the install may take to bring the former tree back before the process ends anyway.
+const PUTTING_BACK: Duration = Duration::from_secs(10);
+
+/// Negative: nothing happened.
+static CODE: AtomicI32 = AtomicI32::new(-1);
 
 /// Listens from now on, for as long as the process lives. Without a listener a signal ends the
 /// process by itself.
@@ -37,9 +48,18 @@ pub fn listen(project: PathBuf) {
                 _ = terminate.recv() => TERMINATED,
             }
         });
+        CODE.store(code, Ordering::Relaxed);
+        if scripts::stop() {
+            thread::sleep(PUTTING_BACK);
+        }
         take_back(&project);
         std::process::exit(code);
     });
+}
+
+/// The exit code of a run that was interrupted, whatever it makes of that.
+pub fn code() -> Option<u8> {
+    u8::try_from(CODE.load(Ordering::Relaxed)).ok()
 }
 
 /// Removes what `disk::write_atomically` of this process has not finished yet.

@@ -19,6 +19,7 @@ mod settings;
 mod shrinkwrap;
 mod store;
 mod tables;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -70,6 +71,11 @@ pub fn main() -> ExitCode {
         .enter_directory()
         .and_then(|()| run(cli.verb, &context));
     renderer.finish();
+    let answer = match (answer, interrupt::code()) {
+        // The failure is only that its scripts were ended.
+        (Err(_), Some(code)) => Ok(code),
+        (answer, _) => answer,
+    };
     let code = answer.unwrap_or_else(|failure| {
         if json {
             context.print_json(&failure.json());
@@ -88,6 +94,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
             None => install::run(args.frozen, &args.how, context),
         },
         Verb::Ci(args) => install::run(true, &args.how, context),
+        Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
@@ -105,8 +112,9 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Shrinkwrap(args) => args.json,
         Verb::Install(args) => args.how.json,
         Verb::Ci(args) => args.how.json,
+        Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
-        Verb::Store(_) => false,
+        Verb::Store(args) => args.is_json(),
     }
 }
 

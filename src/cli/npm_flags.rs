@@ -300,7 +300,7 @@ impl FromArgMatches for NpmFlags {
 }
 
 /// An age as npm's number of days.
-fn days(typed: &str) -> Result<String, String> {
+pub(super) fn days(typed: &str) -> Result<String, String> {
     let split = typed.find(|c: char| c.is_ascii_alphabetic());
     let (number, unit) = typed.split_at(split.unwrap_or(typed.len()));
     let in_days = match unit {

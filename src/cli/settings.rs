@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap};
+use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap, Verify, Whose};
 use super::errors::Failure;
 use super::node;
 use super::npm_flags::NpmFlags;
@@ -12,7 +12,7 @@ use super::render::Renderer;
 use crate::link::LinkMode;
 use crate::manifest;
 use crate::npmrc::{Allowed, Config, Generation};
-use crate::ops::{InstallRequest, Session, SessionError, ShrinkwrapRequest, Writing};
+use crate::ops::{InstallRequest, Scripts, Session, SessionError, ShrinkwrapRequest, Writing};
 use crate::resolve::{Omit, Options, Rules, Strategy, Update, workspaces};
 use crate::target::{Libc, LibcFamily, Target};
 
@@ -221,6 +221,7 @@ pub fn shrinkwrap_request(
         } else {
             Writing::Write
         },
+        from: args.from.clone(),
         options: options(session, update, true)?,
     })
 }
@@ -235,9 +236,15 @@ pub fn install_request(
     Ok(InstallRequest {
         frozen,
         omit: omit(config),
-        ignore_scripts: config.flag("ignore-scripts").unwrap_or(false),
+        scripts: match args.scripts {
+            _ if config.flag("ignore-scripts").unwrap_or(false) => Scripts::Ignored,
+            Whose::Npm => Scripts::AsNpm,
+            Whose::Allowed => Scripts::Allowed,
+        },
+        target: args.target.clone().map(with_libc),
         allow_scripts: args.allow_scripts.clone(),
         allow_missing_integrity: args.allow_missing_integrity,
+        allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: args.dry_run,
         link_mode: match args.link_mode {
@@ -246,8 +253,40 @@ pub fn install_request(
             Linking::Hardlink => LinkMode::Hardlink,
             Linking::Copy => LinkMode::Copy,
         },
+        preparing: Vec::new(),
         options: options(session, Update::Nothing, !frozen)?,
     })
+}
+
+/// What `heatseal verify` is asked to hold the tree against: a frozen install.
+pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
+    let config = &session.config;
+    Ok(InstallRequest {
+        frozen: true,
+        omit: omit(config),
+        scripts: Scripts::Allowed,
+        allow_scripts: Vec::new(),
+        target: args.target.clone().map(with_libc),
+        allow_missing_integrity: args.allow_missing_integrity,
+        allow_without_binary: Vec::new(),
+        bin_links: config.flag("bin-links").unwrap_or(true),
+        dry_run: true,
+        link_mode: LinkMode::Auto,
+        preparing: Vec::new(),
+        options: options(session, Update::Nothing, false)?,
+    })
+}
+
+/// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
+fn with_libc(target: Target) -> Target {
+    let glibc = Libc {
+        family: LibcFamily::Glibc,
+        version: None,
+    };
+    Target {
+        libc: target.libc.or((target.os == "linux").then_some(glibc)),
+        ..target
+    }
 }
 
 #[cfg(test)]

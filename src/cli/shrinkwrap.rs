@@ -1,14 +1,16 @@
 //! `heatseal shrinkwrap`: writes the lock, or says how it would change.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::args::Shrinkwrap;
 use super::errors::{Failure, exit};
-use super::paint::packages;
+use super::paint::{one_line, packages};
 use super::{Context, bound, interrupt, settings, shown_path, tables};
 use crate::diff::{self, Diff, Environment, environments};
 use crate::lock::Lock;
-use crate::ops::{self, ShrinkwrapOutcome};
+use crate::ops::{self, ImportReport, ShrinkwrapOutcome};
 use crate::platforms;
 
 pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
@@ -30,6 +32,13 @@ pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
         context.print_json(&document(&outcome, changes.as_ref(), context));
     } else if only_compares && let Some(changes) = &changes {
         context.print(&tables::changes(&changes.diff, context.paint));
+    }
+    if let Some(hint) = &outcome.hint {
+        let word = context.renderer.paint.cyan("hint");
+        context.renderer.say(&format!("{word}: {hint}"));
+    }
+    if let Some(import) = &outcome.import {
+        tell_import(import, context);
     }
     if !args.check {
         tell_bound(&outcome.lock, context);
@@ -67,7 +76,8 @@ impl Changes {
 /// The summary for machines: version 1.
 ///
 /// `lock` is the file's path, `packages` how many it locks, `changed` whether its text is or would
-/// be another, `written` whether it was written; `changes` is `heatseal diff`'s document.
+/// be another, `written` whether it was written; `changes` is `heatseal diff`'s document; `import`
+/// is there after `--from`: how many versions (`total`) were `kept`, and those that `moved`.
 fn document(outcome: &ShrinkwrapOutcome, changes: Option<&Changes>, context: &Context) -> Value {
     let changes =
         changes.map(|changes| diff::json::document(&changes.diff, &changes.before, &changes.after));
@@ -80,6 +90,7 @@ fn document(outcome: &ShrinkwrapOutcome, changes: Option<&Changes>, context: &Co
         "changed": outcome.changed,
         "changes": changes,
         "leftOut": left_out.map(|(name, reason)| json!({"name": name, "reason": reason})).collect::<Vec<_>>(),
+        "import": outcome.import.as_ref().map(import_document),
         "warnings": warnings.map(|(code, message)| json!({"code": code, "message": message})).collect::<Vec<_>>(),
         "seconds": context.seconds(),
     })
@@ -91,6 +102,61 @@ fn locked(lock: &Lock) -> usize {
         .iter()
         .filter(|(location, entry)| !location.is_empty() && !entry.contains_key("link"))
         .count()
+}
+
+/// How many versions of the other lock were kept, and each that was not.
+fn tell_import(import: &ImportReport, context: &Context) {
+    let renderer = &context.renderer;
+    for note in &import.notes {
+        renderer.warn("EIMPORT", note);
+    }
+    let ImportReport { kept, total, .. } = import;
+    let file = shown_path(Path::new(&import.file));
+    let noun = if *total == 1 { "version" } else { "versions" };
+    let end = match import.moved.len() {
+        0 => String::new(),
+        moved => format!("; moved {moved}:"),
+    };
+    renderer.say(&format!("kept {kept} of {total} {noun} of {file}{end}"));
+    for moved in &import.moved {
+        let to = moved.to.as_deref().unwrap_or("–");
+        let asked = moved.by.as_deref().map(|by| format!("; {by} asked"));
+        let why = format!("{}{}", moved.reason, asked.unwrap_or_default());
+        let [name, from, to, why] = [&moved.name, &moved.from, to, &why].map(one_line);
+        renderer.say(&format!("  {name}  {from} → {to}  {why}"));
+    }
+    if !import.added.is_empty() {
+        let list = one_line(&import.added.join(", "));
+        renderer.say(&format!("added {}: {list}", import.added.len()));
+    }
+    if !import.patched.is_empty() {
+        let list = import.patched.join(", ");
+        let message = format!("{} patches these, and npm does not: {list}", import.tool);
+        renderer.warn("EPATCHED", &message);
+    }
+}
+
+fn import_document(import: &ImportReport) -> Value {
+    let moved = import.moved.iter().map(|moved| {
+        json!({
+            "name": moved.name,
+            "from": moved.from,
+            "to": moved.to,
+            "by": moved.by,
+            "reason": moved.reason,
+        })
+    });
+    json!({
+        "file": import.file,
+        "tool": import.tool,
+        "format": import.format,
+        "total": import.total,
+        "kept": import.kept,
+        "moved": moved.collect::<Vec<_>>(),
+        "added": import.added,
+        "patched": import.patched,
+        "notes": import.notes,
+    })
 }
 
 /// The packages that somebody should look at before deploying to another platform.

@@ -29,6 +29,14 @@ pub enum LinkError {
         help("the lock was edited or damaged; make it anew with `heatseal shrinkwrap`")
     )]
     Location { location: String, why: &'static str },
+    #[error("`{}` is a link to `{}`", path.display(), target.display())]
+    #[diagnostic(
+        code(ELINKED),
+        help(
+            "nothing is installed through a link or in its place: remove it, or install where it leads"
+        )
+    )]
+    Linked { path: PathBuf, target: PathBuf },
     #[error("`{package}` declares the bin {name:?} -> {target:?}: {why}")]
     #[diagnostic(
         code(EINVALIDBIN),
@@ -80,6 +88,12 @@ impl LinkError {
 /// What went wrong behind the [`super::Fetch`] door, in that room's own words, code and help.
 #[derive(Debug)]
 pub struct FetchError(pub Box<dyn Diagnostic + Send + Sync>);
+
+impl FetchError {
+    pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self(Box::new(error))
+    }
+}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

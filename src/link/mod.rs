@@ -10,6 +10,7 @@
 
 mod bins;
 mod error;
+mod expect;
 mod place;
 mod plan;
 pub mod state;
@@ -23,6 +24,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 pub use error::{FetchError, LinkError};
+pub use expect::{Entry, Expected, expect};
 pub use swap::{Cleanup, Staged, Swapped, tidy};
 
 use crate::integrity::Integrity;
@@ -51,8 +53,10 @@ pub struct WantedPackage {
     pub id: PackageId,
     pub url: Option<String>,
     pub integrity: Option<Integrity>,
+    /// What names its content where no integrity does, such as a git commit; the store remembers it.
+    pub source: Option<String>,
     pub optional: bool,
-    /// Its scripts may run: it is copied, never linked.
+    /// Install scripts that its tarball holds may run: if there are any, it is copied, never linked.
     pub runs_scripts: bool,
     /// Comes inside the tarball of the package around it.
     pub bundled: bool,

@@ -93,6 +93,13 @@ impl Source<'_> {
         Ok(())
     }
 
+    fn has_install_script(&self) -> bool {
+        match self {
+            Self::Stored(package, _) => package.index().has_install_script(),
+            Self::Unpacked(archive) => archive.has_install_script,
+        }
+    }
+
     fn folders(&self) -> Vec<&str> {
         match self {
             Self::Stored(package, _) => package.index().folders().collect(),
@@ -151,7 +158,8 @@ impl Carrier {
                 }
             }
         }
-        let way = if place.package.runs_scripts {
+        let scripted = place.bundles || source.has_install_script();
+        let way = if place.package.runs_scripts && scripted {
             LinkMode::Copy
         } else {
             self.mode

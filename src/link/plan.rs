@@ -41,6 +41,8 @@ pub(super) struct Place<'w> {
     pub bins: Vec<Bin>,
     /// Locations inside this package that others fill, relative to it.
     pub nested: Vec<String>,
+    /// Other packages come inside its tarball.
+    pub bundles: bool,
 }
 
 pub(super) struct Link {
@@ -108,6 +110,8 @@ impl<'w> Plan<'w> {
     ) -> Result<(), LinkError> {
         let mut slots: FxHashMap<String, usize> = FxHashMap::default();
         let mut nested = nested(wanted);
+        let bundled = wanted.packages.iter().filter(|package| package.bundled);
+        let bundlers: FxHashSet<&str> = bundled.flat_map(|one| above(&one.location)).collect();
         for package in &wanted.packages {
             let location = Location::parse(&package.location)?;
             let home = self.wanted_home(location.folder);
@@ -134,6 +138,7 @@ impl<'w> Plan<'w> {
                 path,
                 bins,
                 nested: nested.remove(package.location.as_str()).unwrap_or_default(),
+                bundles: bundlers.contains(package.location.as_str()),
             });
         }
         Ok(())
@@ -182,6 +187,12 @@ fn nested(wanted: &Wanted) -> FxHashMap<&str, Vec<String>> {
     nested
 }
 
+/// The packages around a location.
+fn above(location: &str) -> impl Iterator<Item = &str> {
+    let ends = location.match_indices("/node_modules/");
+    ends.map(|(at, _)| &location[..at])
+}
+
 /// No location twice, and none below a link: its files would land in the link's target.
 fn check_shape(wanted: &Wanted) -> Result<(), LinkError> {
     let refuse = |location: &str, why| {
@@ -202,10 +213,7 @@ fn check_shape(wanted: &Wanted) -> Result<(), LinkError> {
         if !seen.insert(location.as_str()) {
             return refuse(location, "it is given twice");
         }
-        let mut above = location
-            .match_indices("/node_modules/")
-            .map(|(at, _)| &location[..at]);
-        if above.any(|above| links.contains(above)) {
+        if above(location).any(|above| links.contains(above)) {
             return refuse(location, "it lies below a link");
         }
     }

@@ -146,6 +146,11 @@ fn head(digest: &str) -> Vec<u8> {
     [MAGIC.as_slice(), digest.as_bytes()].concat()
 }
 
+/// Where the store keeps a record of its own about this project; `None` when it cannot.
+pub fn record_of(project: &Path, store: &Store, kind: &str) -> Option<PathBuf> {
+    Some(file_of(project, store)?.with_extension(kind))
+}
+
 fn file_of(project: &Path, store: &Store) -> Option<PathBuf> {
     let project = fs::canonicalize(project).ok()?;
     let name = blake3::hash(project.as_os_str().as_bytes()).to_hex();

@@ -14,12 +14,13 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use rustc_hash::FxHashSet;
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::LinkError;
 use super::bins::mended;
-use super::plan::{Home, Plan};
+use super::plan::{Home, Location, Plan};
 use crate::report::{Event, Reporter};
 use crate::store::disk::{create_file, unguessable};
 use crate::store::{Package, has_crlf_shebang, open_folder};
@@ -84,8 +85,16 @@ impl Staging {
             }
         }
         folder.push("node_modules");
-        if !home.wanted && fs::symlink_metadata(&folder).is_err() {
-            return Ok(None);
+        match fs::symlink_metadata(&folder) {
+            Ok(there) if there.is_symlink() => {
+                let target = fs::read_link(&folder).unwrap_or_default();
+                return Err(LinkError::Linked {
+                    path: folder,
+                    target,
+                });
+            }
+            Err(_) if !home.wanted => return Ok(None),
+            _ => {}
         }
         let new = self.folder.join(at.to_string());
         fs::create_dir(&new).map_err(LinkError::at("make", &new))?;
@@ -128,12 +137,18 @@ impl Staging {
                 .map(|bin| format!("{}/{}", link.target, bin.target));
             targets.filter(|target| !target.split('/').any(|part| part == ".."))
         });
+        let without = plan.places.iter().filter(|place| {
+            let package = packages.get(place.slot).and_then(Option::as_ref);
+            package.is_some_and(|package| !package.index().has_install_script())
+        });
+        let plain_places = without.map(|place| place.package.location.clone());
         self.keep = true;
         Staged {
             project: self.project.clone(),
             folder: self.folder.clone(),
             trees,
             own_bins: links.collect(),
+            plain: plain_places.collect(),
             contents: super::state::Contents::of(plan, packages),
             umask,
             lock: self.lock.take(),
@@ -165,6 +180,8 @@ pub struct Staged {
     folder: PathBuf,
     trees: Vec<Tree>,
     own_bins: Vec<String>,
+    /// Locations whose tarballs have neither install scripts nor a `binding.gyp`.
+    plain: FxHashSet<String>,
     contents: super::state::Contents,
     umask: u32,
     lock: Option<OwnedFd>,
@@ -172,6 +189,17 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// Where the package of a location lies before the swap; `None` when its tarball is known to
+    /// have neither install scripts nor a `binding.gyp`.
+    pub fn scripted(&self, location: &str) -> Option<PathBuf> {
+        if self.plain.contains(location) {
+            return None;
+        }
+        let place = Location::parse(location).ok()?;
+        let tree = self.trees.iter().find(|tree| tree.folder == place.folder)?;
+        Some(tree.staged.join(place.path))
+    }
+
     /// Puts the new tree in place of the old one, all workspaces included; on an error the old one
     /// is back.
     pub fn swap(mut self) -> Result<Swapped, LinkError> {

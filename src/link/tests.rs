@@ -89,6 +89,7 @@ impl Fixture {
             id: PackageId::new(name, "1.0.0"),
             url: None,
             integrity: Some(Integrity::of(&bytes)),
+            source: None,
             optional: false,
             runs_scripts: false,
             bundled: false,
@@ -235,13 +236,18 @@ fn the_first_claimant_gets_a_bin_and_its_file_is_mended_in_private() {
 #[test]
 fn packages_whose_scripts_run_share_nothing_with_the_store() {
     let mut cx = fixture();
-    cx.package("node_modules/a", &[("x", 0o644, "x")], &[]);
-    cx.package("node_modules/b", &[("y", 0o644, "y")], &[]);
+    for name in ["node_modules/a", "node_modules/b"] {
+        let files = [("binding.gyp", 0o644, name), ("x", 0o644, name)];
+        cx.package(name, &files, &[]);
+    }
+    cx.package("node_modules/c", &[("x", 0o644, "c")], &[]);
     cx.wanted.packages[0].runs_scripts = true;
+    cx.wanted.packages[2].runs_scripts = true;
     cx.install(LinkMode::Auto);
     let links = |path: &str| cx.project().join(path).metadata().unwrap().nlink();
     assert_eq!(links("node_modules/a/x"), 1);
-    assert_eq!(links("node_modules/b/y"), 2);
+    assert_eq!(links("node_modules/b/x"), 2, "its scripts may not run");
+    assert_eq!(links("node_modules/c/x"), 2, "it has none");
 }
 
 #[test]
@@ -335,21 +341,16 @@ fn workspaces_are_linked_and_their_trees_swapped_as_one() {
 }
 
 #[test]
-fn a_node_modules_that_is_a_link_is_replaced_and_its_target_kept() {
+fn a_node_modules_that_is_a_link_is_refused() {
     let cx = sample();
     let outside = cx.folder.path().join("outside");
     fs::create_dir(&outside).unwrap();
-    fs::write(outside.join("keep"), "").unwrap();
-    symlink(&outside, cx.project().join("node_modules")).unwrap();
-    cx.install(LinkMode::Auto);
-    assert!(
-        cx.project()
-            .join("node_modules")
-            .symlink_metadata()
-            .unwrap()
-            .is_dir()
-    );
-    assert!(outside.join("keep").exists());
+    let link = cx.project().join("node_modules");
+    symlink(&outside, &link).unwrap();
+    let refused = cx.stage(LinkMode::Auto).map(drop).unwrap_err();
+    assert!(matches!(refused, LinkError::Linked { target, .. } if target == outside));
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_dir(cx.project()).unwrap().count(), 1);
 }
 
 #[test]

@@ -117,11 +117,7 @@ impl Crew<'_> {
     fn probe_slot(&self, at: usize) -> Result<(), LinkError> {
         let store = self.means.store;
         let wanted = self.plan.slots[at].package;
-        let Some(package) = wanted
-            .integrity
-            .as_ref()
-            .and_then(|want| store.lookup(want))
-        else {
+        let Some(package) = store.find(wanted.integrity.as_ref(), wanted.source.as_deref()) else {
             return Ok(());
         };
         package.check_identity(&wanted.id)?;
@@ -293,6 +289,9 @@ impl Crew<'_> {
         }
         match store.keep(&archive, tarball, expected) {
             Ok(package) => {
+                if let Some(source) = &wanted.source {
+                    store.remember(source, package.sha512());
+                }
                 let _ = self.slots[slot].set(package);
             }
             Err(StoreError::ReadOnly(..)) => {}

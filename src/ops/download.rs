@@ -4,13 +4,17 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::git::{self, Packing};
 use crate::disk::DiskError;
 use crate::link::{Deliver, Fetch, FetchError, TarballWant};
+use crate::manifest;
+use crate::pack;
 use crate::registry::{Registry, RegistryError, Tarball, TarballRequest};
 
 /// The link room's door to tarballs. Counts what came through it.
 pub struct Download<'a> {
     registry: &'a Registry,
+    packing: Packing<'a>,
     fetched: AtomicUsize,
 }
 
@@ -18,24 +22,17 @@ pub struct Download<'a> {
 enum Place {
     Url(String),
     File(PathBuf),
-}
-
-impl<'a> From<&'a Registry> for Download<'a> {
-    fn from(registry: &'a Registry) -> Self {
-        Self {
-            registry,
-            fetched: AtomicUsize::new(0),
-        }
-    }
+    /// In a repository, as the lock writes it.
+    Git(String),
 }
 
 impl Fetch for Download<'_> {
     fn fetch(&self, wants: &[TarballWant], deliver: &Deliver<'_>) {
         let mut requests = Vec::new();
-        let mut files = Vec::new();
+        let mut local = Vec::new();
         for (index, want) in wants.iter().enumerate() {
             match self.place(want) {
-                Ok(Place::File(path)) => files.push((want.slot, path)),
+                Ok(place @ (Place::File(_) | Place::Git(_))) => local.push((want.slot, place)),
                 Ok(Place::Url(url)) => requests.push(TarballRequest {
                     key: index as u32,
                     name: want.id.name.to_string(),
@@ -43,16 +40,18 @@ impl Fetch for Download<'_> {
                     size_hint: None,
                 }),
                 Err(error) => {
-                    if deliver(want.slot, Err(FetchError(Box::new(error)))).is_break() {
+                    if deliver(want.slot, Err(FetchError::new(error))).is_break() {
                         return;
                     }
                 }
             }
         }
         let answers = self.registry.tarballs(requests);
-        for (slot, path) in files {
-            let read = std::fs::read(&path).map_err(DiskError::at("read", &path));
-            let bytes = read.map_err(|error| FetchError(Box::new(error)));
+        for (slot, place) in local {
+            let bytes = self.make(&place);
+            if bytes.is_ok() && matches!(place, Place::Git(_)) {
+                self.fetched.fetch_add(1, Ordering::Relaxed);
+            }
             if deliver(slot, bytes).is_break() {
                 return;
             }
@@ -62,9 +61,7 @@ impl Fetch for Download<'_> {
                 continue;
             };
             self.fetched.fetch_add(1, Ordering::Relaxed);
-            let bytes = answer
-                .map(Tarball::into_bytes)
-                .map_err(|error| FetchError(Box::new(error)));
+            let bytes = answer.map(Tarball::into_bytes).map_err(FetchError::new);
             if deliver(want.slot, bytes) == ControlFlow::Break(()) {
                 return;
             }
@@ -72,7 +69,31 @@ impl Fetch for Download<'_> {
     }
 }
 
-impl Download<'_> {
+impl<'a> Download<'a> {
+    pub fn new(registry: &'a Registry, packing: Packing<'a>) -> Self {
+        Self {
+            registry,
+            packing,
+            fetched: AtomicUsize::new(0),
+        }
+    }
+
+    /// A tarball that no registry has: a file, or one packed here of a folder or a commit.
+    fn make(&self, place: &Place) -> Result<Vec<u8>, FetchError> {
+        match place {
+            Place::File(path) if path.is_dir() => {
+                let file = manifest::read(path).map_err(FetchError::new)?;
+                pack::pack(path, &file.manifest).map_err(FetchError::new)
+            }
+            Place::File(path) => {
+                let read = std::fs::read(path).map_err(DiskError::at("read", path));
+                read.map_err(FetchError::new)
+            }
+            Place::Git(resolved) => self.packing.packed(resolved).map_err(FetchError::new),
+            Place::Url(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Tarballs that came over the network, or from a folder registry.
     pub fn fetched(self) -> usize {
         self.fetched.into_inner()
@@ -81,6 +102,9 @@ impl Download<'_> {
     /// What the lock says, else what the packument says of the version.
     fn place(&self, want: &TarballWant) -> Result<Place, RegistryError> {
         if let Some(url) = &want.url {
+            if git::is_pinned(url) {
+                return Ok(Place::Git(url.clone()));
+            }
             let file = url.strip_prefix("file:").map(PathBuf::from);
             return Ok(file.map_or_else(|| Place::Url(url.clone()), Place::File));
         }

@@ -1,16 +1,27 @@
-//! Git dependencies: which commit a spec means, and the manifest in it, through the user's `git`.
+//! Git dependencies: which commit a spec means, and what is in it, through the user's `git`.
 //!
-//! Source: pacote's `git.js`. Nothing from the repository is run.
+//! To be installed, a commit is checked out, prepared by its own scripts where they may run, packed
+//! as its author would publish it, and then goes the way of every tarball. The store remembers it by
+//! the commit. Source: pacote's `git.js`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use crate::disk::beside;
-use crate::manifest;
+use super::install::{self, InstallError, InstallRequest};
+use super::lifecycle::Scripts;
+use super::session::Session;
+use super::wanted::Choice;
+use crate::disk::{self, DiskError};
+use crate::lock;
+use crate::manifest::{self, Manifest};
 use crate::npmrc::Generation;
-use crate::resolve::{Fetched, LoadFailure};
-use crate::spec::{Committish, GitSpec, Mode, Prerelease, parse_version};
+use crate::pack;
+use crate::resolve::{Fetched, LoadFailure, Omit};
+use crate::scripts::Candidate;
+use crate::spec::{Committish, GitSpec, Mode, Prerelease, Spec, SpecKind, parse_version};
 
 /// Why a git dependency cannot be locked.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -27,6 +38,28 @@ pub enum GitError {
     #[error("{repository} has no branch, tag or version `{wanted}`")]
     #[diagnostic(code(EGIT), help("name a branch, a tag or a commit that is there"))]
     NoSuchRef { repository: String, wanted: String },
+    #[error("`{package}` has to be built by its own scripts, and may not run them ({script})")]
+    #[diagnostic(
+        code(EALLOWSCRIPTS),
+        help("to allow them, add this to package.json: \"heatseal\": {{\"allowScripts\": {{{}: true}}}}; with false it is installed as it is in the repository", serde_json::json!(key))
+    )]
+    NeedsScripts {
+        package: String,
+        script: String,
+        key: String,
+    },
+    #[error("`{package}` cannot be prepared: {reason}")]
+    #[diagnostic(
+        code(EGITPREPARE),
+        help("its own scripts build it after a checkout; see whether they work in a clone of it")
+    )]
+    Prepare { package: String, reason: String },
+    #[error("`{0}` is not in the store")]
+    #[diagnostic(code(ENOTCACHED), help("install once without --offline"))]
+    Offline(String),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Disk(#[from] DiskError),
     #[error("no tag of {repository} is a version in `{range}`")]
     #[diagnostic(code(ETARGET), help("name a tag, a branch or a commit that is there"))]
     NoTag { repository: String, range: String },
@@ -85,28 +118,212 @@ fn at(
     generation: Generation,
 ) -> Result<Fetched, GitError> {
     let sha = commit(spec, repository)?;
-    let folder = beside(&std::env::temp_dir().join("heatseal-git"));
-    let read = checkout(repository, &sha, &folder).and_then(|()| {
+    let clone = Checkout::at(spec, repository, &sha)?;
+    Ok(Fetched {
+        manifest: Arc::new(clone.manifest.clone()),
+        resolved: Some(spec.resolved_at(raw, &sha, generation).into()),
+        integrity: None,
+    })
+}
+
+/// Does a lock's `resolved` name a commit of a repository?
+pub fn is_pinned(resolved: &str) -> bool {
+    resolved.starts_with("git") && pinned(resolved).is_some()
+}
+
+fn pinned(resolved: &str) -> Option<GitSpec> {
+    let spec = Spec::parse("", resolved, Path::new("/")).ok()?;
+    match spec.kind {
+        SpecKind::Git(spec) if spec.is_commit() => Some(*spec),
+        _ => None,
+    }
+}
+
+/// What the store remembers a packed commit by; other rules of packing are another number.
+pub fn source(resolved: &str, prepared: bool) -> String {
+    let how = if prepared { "prepared" } else { "as-is" };
+    format!("git-1 {how} {resolved}")
+}
+
+/// The same commit, prepared if it was not and the other way round.
+pub fn other_source(source: &str) -> String {
+    match source.strip_prefix("git-1 prepared ") {
+        Some(resolved) => self::source(resolved, false),
+        None => source.replacen("as-is", "prepared", 1),
+    }
+}
+
+/// How git dependencies become tarballs.
+#[derive(Clone)]
+pub struct Packing<'a> {
+    pub session: &'a Session,
+    pub request: &'a InstallRequest,
+    /// May the scripts of a locked commit run?
+    verdicts: BTreeMap<String, Option<bool>>,
+}
+
+impl<'a> Packing<'a> {
+    pub fn new(choice: Choice<'a>, candidates: &[Candidate]) -> Self {
+        let verdicts = candidates.iter().filter_map(|candidate| {
+            let resolved = candidate.resolved.as_deref().filter(|url| is_pinned(url))?;
+            Some((resolved.to_owned(), choice.policy.allows(candidate)))
+        });
+        Self {
+            session: choice.session,
+            request: choice.request,
+            verdicts: verdicts.collect(),
+        }
+    }
+
+    /// The tarball of a locked commit.
+    ///
+    /// Errors: [`GitError::NeedsScripts`] when nobody said whether its scripts may run.
+    pub fn packed(&self, resolved: &str) -> Result<Vec<u8>, GitError> {
+        let address = || GitError::Address(resolved.to_owned());
+        let spec = pinned(resolved).ok_or_else(address)?;
+        if self.session.config.flag("offline").unwrap_or(false) {
+            return Err(GitError::Offline(crate::npmrc::masked(resolved)));
+        }
+        let mut failure = address();
+        for repository in addresses(&spec) {
+            if repository.starts_with('-') {
+                continue;
+            }
+            let sha = commit(&spec, &repository)?;
+            match Checkout::at(&spec, &repository, &sha) {
+                Ok(clone) => return self.pack(&clone, resolved),
+                Err(error @ GitError::Failed { .. }) => failure = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure)
+    }
+
+    fn pack(&self, clone: &Checkout, resolved: &str) -> Result<Vec<u8>, GitError> {
+        let package = || {
+            let name = clone.manifest.name().unwrap_or(resolved);
+            let version = clone.manifest.version().unwrap_or_default();
+            format!("{name}@{version}")
+        };
+        let script = PREPARATIONS.iter().find_map(|event| {
+            Some((
+                event,
+                clone.manifest.object("scripts")?.get(*event)?.as_str()?,
+            ))
+        });
+        let being_prepared = self.request.preparing.iter().any(|one| one == resolved);
+        match (script, self.verdicts.get(resolved).copied().flatten()) {
+            (Some(_), Some(true)) if !being_prepared => {
+                self.prepare(clone, resolved)
+                    .map_err(|error| GitError::Prepare {
+                        package: package(),
+                        reason: error.to_string(),
+                    })?;
+            }
+            (Some((event, command)), None) => {
+                return Err(GitError::NeedsScripts {
+                    package: package(),
+                    script: format!("{event}: {command}"),
+                    key: match resolved.split_once('#') {
+                        Some((address, commit)) => {
+                            format!("{}#{commit}", crate::npmrc::masked(address))
+                        }
+                        None => crate::npmrc::masked(resolved),
+                    },
+                });
+            }
+            _ => {}
+        }
+        Ok(pack::pack(&clone.package, &clone.manifest)?)
+    }
+
+    /// Installs what the clone needs for its own scripts, and runs them; its lock stays as it is.
+    fn prepare(&self, clone: &Checkout, resolved: &str) -> Result<(), InstallError> {
+        let session = Session {
+            project: clone.package.clone(),
+            config: self.session.config.clone(),
+            store: self.session.store.clone(),
+            host: self.session.host.clone(),
+            reporter: Arc::clone(&self.session.reporter),
+        };
+        let mut options = self.request.options.clone();
+        options.force = true;
+        options.omit = Omit::default();
+        options.host = session.host.clone();
+        options.optional_target = session.host.clone();
+        let mut request = InstallRequest {
+            frozen: false,
+            omit: Omit::default(),
+            scripts: Scripts::AsNpm,
+            target: None,
+            options,
+            ..self.request.clone()
+        };
+        request.preparing.push(resolved.to_owned());
+        let shrinkwrap = clone.package.join(lock::FILE_NAMES[0]);
+        let former = disk::read_if_there(&shrinkwrap)?;
+        install::install(&session, &request)?;
+        match former {
+            Some(bytes) => disk::write_atomically(&shrinkwrap, &bytes)?,
+            None => _ = std::fs::remove_file(&shrinkwrap),
+        }
+        Ok(())
+    }
+}
+
+/// Scripts that npm runs in a checkout before it packs it.
+const PREPARATIONS: [&str; 4] = ["prepare", "preinstall", "install", "postinstall"];
+
+/// A commit's files in a folder of their own, which goes with this.
+struct Checkout {
+    folder: PathBuf,
+    /// Where the package lies in it.
+    package: PathBuf,
+    manifest: Manifest,
+}
+
+impl Checkout {
+    fn at(spec: &GitSpec, repository: &str, sha: &str) -> Result<Self, GitError> {
+        // Nobody can know the name beforehand, and nobody else may look inside.
+        let name = format!("heatseal-git-{}", crate::store::unguessable());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(DiskError::at("make", &folder))?;
         let below = spec.path.as_deref().unwrap_or_default();
-        let package = folder.join(below.trim_start_matches('/'));
-        if !package.join("package.json").exists() {
+        let mut clone = Self {
+            package: folder.join(below.trim_start_matches('/')),
+            folder,
+            manifest: Manifest::default(),
+        };
+        checkout(repository, sha, &clone.folder)?;
+        let failed = |reason: String| GitError::Failed {
+            repository: crate::npmrc::masked(repository),
+            reason,
+        };
+        if !clone.package.join("package.json").exists() {
             return Err(GitError::NoManifest {
                 repository: crate::npmrc::masked(repository),
                 folder: below.to_owned(),
             });
         }
-        let file = manifest::read(&package).map_err(|error| GitError::Failed {
-            repository: crate::npmrc::masked(repository),
-            reason: error.to_string(),
-        })?;
-        Ok(file.manifest)
-    });
-    let _ = std::fs::remove_dir_all(&folder);
-    Ok(Fetched {
-        manifest: Arc::new(read?),
-        resolved: Some(spec.resolved_at(raw, &sha, generation).into()),
-        integrity: None,
-    })
+        let inside = clone.package.canonicalize();
+        let inside = inside.map_err(|error| failed(error.to_string()))?;
+        let root = clone.folder.canonicalize();
+        if !root.is_ok_and(|root| inside.starts_with(root)) {
+            return Err(failed(format!("`{below}` leads out of it")));
+        }
+        let file = manifest::read(&clone.package).map_err(|error| failed(error.to_string()))?;
+        clone.manifest = file.manifest;
+        Ok(clone)
+    }
+}
+
+impl Drop for Checkout {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 /// The commit that the spec names: itself, a branch or tag, the best tag of a range, or `HEAD`.

@@ -1,25 +1,29 @@
 //! `install`: `node_modules` as the lock says, complete and proven, or not at all.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
+use super::complete;
 use super::download::Download;
+use super::git::Packing;
+use super::lifecycle::{self, Lifecycle, Refused, Scripts};
 use super::origins::OriginError;
+use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
+use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, state};
+use crate::link::{self, LinkError, LinkMode, Means, WantedPackage, state};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
-use crate::scripts::{self, Environment, Policy, Rules, ScriptError, Setup};
+use crate::scripts::ScriptError;
 use crate::store::{Store, StoreError};
+use crate::target::Target;
 
 #[derive(Debug, Clone)]
 #[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
@@ -27,15 +31,39 @@ pub struct InstallRequest {
     /// The lock is law: it is held against the manifest and never written.
     pub frozen: bool,
     pub omit: Omit,
-    pub ignore_scripts: bool,
-    /// Only these packages run install scripts; empty: those that package.json does not deny.
+    pub scripts: Scripts,
+    /// These packages may run install scripts besides those that package.json allows.
     pub allow_scripts: Vec<String>,
+    /// The platform that the tree is for; `None`: this machine, as npm's settings have it.
+    pub target: Option<Target>,
     pub allow_missing_integrity: bool,
+    /// Packages that may do without a binary for the target, besides those package.json names.
+    pub allow_without_binary: Vec<String>,
     pub bin_links: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Git dependencies that are being prepared around this install, as their locks name them.
+    pub preparing: Vec<String>,
     /// Resolution settings: which edges count, which platform is meant.
     pub options: Options,
+}
+
+impl InstallRequest {
+    /// With the target in the place of this machine: it decides what runs, not what is locked.
+    pub(super) fn aimed(&self) -> Self {
+        let mut aimed = self.clone();
+        if let Some(target) = &self.target {
+            let options = &mut aimed.options;
+            let host = options.host.clone();
+            options.host = Target {
+                node: target.node.clone().or(host.node),
+                npm: host.npm,
+                ..target.clone()
+            };
+            options.optional_target = options.host.clone();
+        }
+        aimed
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +79,8 @@ pub struct InstallOutcome {
     /// `deprecated` messages: package and text.
     pub deprecated: Vec<(String, String)>,
     pub scripts_run: usize,
+    /// What would be done, when nothing was to be done.
+    pub preview: Option<Preview>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +95,17 @@ pub enum InstallError {
     OutOfSync {
         lock: String,
         differences: Vec<String>,
+    },
+    #[error("{} may not run the install scripts that {}", counted(&.0.names()), need(&.0.names()))]
+    Scripts(Box<Refused>),
+    #[error(
+        "{} {} binaries for other platforms and none for {target}",
+        counted(packages),
+        has(packages)
+    )]
+    NoBinary {
+        packages: Vec<String>,
+        target: String,
     },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
@@ -100,6 +141,25 @@ fn some_of(list: &[String]) -> String {
     }
 }
 
+fn counted(packages: &[String]) -> String {
+    match packages {
+        [one] => format!("`{one}`"),
+        many => format!("{} packages", many.len()),
+    }
+}
+
+fn need(packages: &[String]) -> &'static str {
+    if packages.len() == 1 {
+        "it needs"
+    } else {
+        "they need"
+    }
+}
+
+fn has(packages: &[String]) -> &'static str {
+    if packages.len() == 1 { "has" } else { "have" }
+}
+
 /// Installs the project's dependencies.
 ///
 /// - Frozen: nothing is resolved; the lock is held against the manifest and then followed.
@@ -121,11 +181,13 @@ pub fn install(
             } else {
                 Writing::Write
             },
+            from: None,
             options: request.options.clone(),
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
     }
-    shrinkwrap::on_a_deep_stack(|| from_lock(session, request))
+    let request = request.aimed();
+    shrinkwrap::on_a_deep_stack(|| from_lock(session, &request))
 }
 
 fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutcome, InstallError> {
@@ -143,6 +205,13 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     }
     let manifest = Arc::new(file.manifest);
     let store = Store::open(&session.store, session.umask())?.with_limits(limits);
+    let policy = lifecycle::policy(session, request, &manifest);
+    let lifecycle = Lifecycle {
+        session,
+        request,
+        manifest: &manifest,
+        policy: &policy,
+    };
     let digest = digest(session, request, &lock_bytes, &manifest);
     if !request.dry_run {
         link::tidy(project, &*session.reporter)?;
@@ -153,7 +222,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         return Ok(InstallOutcome {
             packages,
             current: true,
-            scripts_run: own_scripts(session, request, &manifest)?,
+            scripts_run: lifecycle.run_own()?,
             ..InstallOutcome::default()
         });
     }
@@ -169,6 +238,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         request,
         document: &document,
         claims_known: !lock.loaded_from_v1,
+        policy: &policy,
     };
     let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
     let selection = choice.select(&[])?;
@@ -178,17 +248,22 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
             packages: selection.unproven,
         });
     }
+    complete::check_families(&lock, &selection, request, &manifest)?;
     let outcome = InstallOutcome {
         packages: selection.wanted.packages.len(),
         skipped: selection.skipped.clone(),
         ..InstallOutcome::default()
     };
     if request.dry_run {
-        return Ok(outcome);
+        let preview = Preview::of(project, &selection, &policy)?;
+        return Ok(InstallOutcome {
+            preview: Some(preview),
+            ..outcome
+        });
     }
     let run = Run {
         choice,
-        manifest: &manifest,
+        lifecycle,
         store: &store,
         digest: (!frozen_would_refuse).then_some(&*digest),
     };
@@ -196,7 +271,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
 }
 
 /// The lock's tree, held against package.json and the platform.
-fn locked_tree(
+pub(super) fn locked_tree(
     session: &Session,
     request: &InstallRequest,
     lock: &Lock,
@@ -232,38 +307,13 @@ fn locked_tree(
     Ok(tree)
 }
 
-/// Runs the scripts of the project itself: on every install, even when nothing has to be put in
-/// place. Returns how many ran.
-fn own_scripts(
-    session: &Session,
-    request: &InstallRequest,
-    manifest: &Arc<Manifest>,
-) -> Result<usize, InstallError> {
-    if !has_own_scripts(manifest, &session.project, request) {
-        return Ok(0);
-    }
-    let environment = environment(session, request)?;
-    let events: Vec<&str> = own_events().collect();
-    Ok(scripts::run_root(
-        &session.project,
-        manifest,
-        &events,
-        &environment,
-        &*session.reporter,
-    )?)
-}
-
-fn has_own_scripts(manifest: &Manifest, project: &Path, request: &InstallRequest) -> bool {
-    let listed = manifest
-        .object("scripts")
-        .is_some_and(|scripts| own_events().any(|event| scripts.contains_key(event)));
-    !request.ignore_scripts && (listed || project.join("binding.gyp").is_file())
-}
-
-fn own_events() -> impl Iterator<Item = &'static str> {
-    scripts::DEPENDENCIES
-        .into_iter()
-        .chain(scripts::AFTER_INSTALL)
+/// A folder of the user's that is packed and copied: no lock says what is in it.
+fn may_change(package: &WantedPackage) -> bool {
+    let local = package
+        .url
+        .as_deref()
+        .is_some_and(|url| url.starts_with("file:"));
+    local && package.integrity.is_none()
 }
 
 /// Everything that decides what the tree holds, as one text.
@@ -274,13 +324,13 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
         session.host,
         request.allow_missing_integrity,
-        request.ignore_scripts,
+        request.scripts,
         request.bin_links,
         request.allow_scripts,
         session.config.list("allow-scripts"),
@@ -296,7 +346,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
 /// One installation, decided and checked.
 struct Run<'a> {
     choice: Choice<'a>,
-    manifest: &'a Arc<Manifest>,
+    lifecycle: Lifecycle<'a>,
     store: &'a Store,
     /// What the tree is remembered by; `None` where a frozen install has yet to judge the lock.
     digest: Option<&'a str>,
@@ -320,20 +370,24 @@ impl Run<'_> {
             total: wanted.packages.len() as u64,
         });
         let registry = session.registry(&request.options)?;
-        let download = Download::from(&registry);
+        let packing = Packing::new(self.choice, &selection.candidates);
+        let download = Download::new(&registry, packing);
         let means = Means {
             store: self.store,
             fetch: &download,
             mode: request.link_mode,
             reporter: &*session.reporter,
         };
-        let swapped = link::stage(&session.project, wanted, means)?.swap()?;
+        let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();
-        let ran = match self.run_scripts(selection) {
+        let plan = self.lifecycle.plan(&staged, &selection.candidates);
+        let plan = plan.map_err(InstallError::Scripts)?;
+        let swapped = staged.swap()?;
+        let ran = match self.lifecycle.run(&plan) {
             Ok(ran) => ran,
             Err(error) => {
                 swapped.roll_back()?;
-                return Err(error);
+                return Err(error.into());
             }
         };
         if !ran.failed_optional.is_empty() {
@@ -345,69 +399,18 @@ impl Run<'_> {
             return self.put_in_place(&self.choice.select(&failed)?, outcome);
         }
         outcome.scripts_run += ran.count;
+        verify::remember(session, self.store, wanted, &plan, &selection.failed);
         // What scripts left behind in the folders belongs to the tree.
-        if let Some(digest) = self.digest {
+        if let Some(digest) = self
+            .digest
+            .filter(|_| !wanted.packages.iter().any(may_change))
+        {
             state::record(&session.project, digest, self.store, swapped.contents());
         }
         outcome.deprecated = wanted::deprecated(tree, wanted);
         let cleanup = swapped.commit()?;
-        outcome.scripts_run +=
-            own_scripts(self.choice.session, self.choice.request, self.manifest)?;
+        outcome.scripts_run += self.lifecycle.run_own()?;
         cleanup.wait();
         Ok(outcome)
     }
-
-    fn run_scripts(&self, selection: &Selection) -> Result<scripts::Ran, InstallError> {
-        let session = self.choice.session;
-        let plan = scripts::plan(&selection.candidates, &self.policy(), &session.project);
-        if plan.is_empty() {
-            return Ok(scripts::Ran::default());
-        }
-        let environment = environment(session, self.choice.request)?;
-        Ok(scripts::run_dependencies(
-            &plan,
-            &environment,
-            &*session.reporter,
-        )?)
-    }
-
-    fn policy(&self) -> Policy {
-        let Choice {
-            session, request, ..
-        } = self.choice;
-        let project = &session.project;
-        if request.ignore_scripts {
-            return Policy::Nobody;
-        }
-        let allowed = &request.allow_scripts;
-        if !allowed.is_empty() {
-            return Policy::Only(Rules::from_list(
-                allowed.iter().map(String::as_str),
-                project,
-            ));
-        }
-        let listed = session.config.list("allow-scripts");
-        Policy::AllBut(Rules::of_project(self.manifest, &listed, project))
-    }
-}
-
-/// What scripts see of this run.
-fn environment(session: &Session, request: &InstallRequest) -> Result<Environment, InstallError> {
-    let config = &session.config;
-    let command = if request.frozen { "ci" } else { "install" };
-    let setup = Setup {
-        project: session.project.clone(),
-        started_in: std::env::current_dir().unwrap_or_else(|_| session.project.clone()),
-        command: command.to_owned(),
-        inherited: std::env::vars_os().collect::<BTreeMap<_, _>>(),
-        configured: config.entries(),
-        node_version: session.host.node.as_ref().map(ToString::to_string),
-        os: session.host.os.clone(),
-        cpu: session.host.cpu.clone(),
-        omits_dev: request.omit.dev,
-        color: false,
-        foreground: config.flag("foreground-scripts").unwrap_or(false),
-        keep_stdout: false,
-    };
-    Ok(Environment::new(&setup)?)
 }

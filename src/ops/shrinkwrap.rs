@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::import::{Import, ImportReport, Neighbour};
 use super::session::Session;
 use super::source::Sources;
 use crate::disk::{self, DiskError};
+use crate::foreign::ForeignError;
 use crate::json::Document;
 use crate::lock::{self, Lock, LockError, Style, Top};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::{ConfigError, Generation};
 use crate::registry::RegistryError;
-use crate::resolve::{self, Locked, Options, ResolveError, Tree};
+use crate::resolve::{self, Locked, Options, ResolveError, Tree, Update};
 
 /// What to do with the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +30,8 @@ pub struct ShrinkwrapRequest {
     pub lockfile: Option<String>,
     pub lockfile_version: Option<u32>,
     pub writing: Writing,
+    /// Another tool's lock to take versions from; the project's own is then not looked at.
+    pub from: Option<PathBuf>,
     pub options: Options,
 }
 
@@ -42,6 +46,10 @@ pub struct ShrinkwrapOutcome {
     pub warnings: Vec<(&'static str, String)>,
     /// Optional packages that could not be fetched: name and reason.
     pub left_out: Vec<(String, String)>,
+    /// What became of the versions of the lock that was imported.
+    pub import: Option<ImportReport>,
+    /// What else could be done about another tool's lock that lies in the project.
+    pub hint: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +58,8 @@ pub enum ShrinkwrapError {
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -79,7 +89,8 @@ fn run(
     let file = manifest::read(project)?;
     let manifest = Arc::new(file.manifest);
     let name = request.lockfile.as_deref();
-    let former = lock::find_and_read(project, name)?;
+    let start = Start::find(project, request, &manifest)?;
+    let former = start.former;
     if request.options.rules.generation == Generation::Twelve {
         refuse_version_4(project, &manifest, former.as_ref())?;
     }
@@ -90,16 +101,18 @@ fn run(
         umask: session.umask(),
         generation: request.options.rules.generation,
     };
-    let locked = former.as_ref().map(locked);
+    let mut options = request.options.clone();
     let reporter = &*session.reporter;
-    let ideal = resolve::ideal_tree(
-        project,
-        &manifest,
-        locked.as_ref(),
-        &source,
-        &request.options,
-        reporter,
-    )?;
+    let (ideal, import) = if let Some(import) = start.import {
+        let (ideal, report) = import.resolve(project, &manifest, &source, &options, reporter)?;
+        (ideal, Some(report))
+    } else {
+        let locked = former.as_ref().map(locked);
+        let locked = locked.as_ref();
+        options.prefer = start.neighbour.prefer.into();
+        let ideal = resolve::ideal_tree(project, &manifest, locked, &source, &options, reporter)?;
+        (ideal, None)
+    };
     registry.write_behind();
     let path = project.join(name.unwrap_or(lock::FILE_NAMES[0]));
     let document = file.document.unwrap_or_default();
@@ -118,7 +131,47 @@ fn run(
         changed,
         warnings: ideal.warnings,
         left_out: ideal.left_out,
+        import,
+        hint: start.neighbour.hint,
     })
+}
+
+/// What the new tree starts from.
+struct Start {
+    former: Option<Lock>,
+    import: Option<Import>,
+    neighbour: Neighbour,
+}
+
+impl Start {
+    fn find(
+        project: &Path,
+        request: &ShrinkwrapRequest,
+        manifest: &Manifest,
+    ) -> Result<Self, ShrinkwrapError> {
+        let former = lock::find_and_read(project, request.lockfile.as_deref());
+        let Some(path) = &request.from else {
+            let former = former?;
+            let alone = former.is_none() && request.options.update == Update::Nothing;
+            let neighbour = alone.then(|| Neighbour::find(project));
+            return Ok(Self {
+                former,
+                import: None,
+                neighbour: neighbour.unwrap_or_default(),
+            });
+        };
+        let mut import = Import::read(path, project, manifest)?;
+        // The other lock takes its place, whatever is wrong with it.
+        let former = former.ok().flatten();
+        if let Some(former) = &former {
+            import.instead_of(&former.file_name);
+        }
+        Ok(Self {
+            former,
+            import: Some(import),
+            neighbour: Neighbour::default(),
+        })
+    }
 }
 
 /// npm 12 rewrites manifests and patches packages where the project says so; locks that depend on

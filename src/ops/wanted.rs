@@ -4,7 +4,9 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 
+use super::git;
 use super::install::InstallRequest;
+use super::lifecycle::Scripts;
 use super::origins::{self, OriginError};
 use super::session::Session;
 use crate::integrity::{Algorithm, Integrity};
@@ -14,7 +16,7 @@ use crate::lock::{self, Style, Top};
 use crate::manifest::Claims;
 use crate::name::PackageId;
 use crate::resolve::{self, NodeId, Tree};
-use crate::scripts::{Candidate, Flags, Kind};
+use crate::scripts::{Candidate, Flags, Kind, Policy};
 
 /// The part of a tree that is to be installed.
 #[derive(Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Choice<'a> {
     pub document: &'a Document,
     /// Do the lock's entries repeat the manifests? Those of version 1 do not.
     pub claims_known: bool,
+    /// Whose scripts may run; git dependencies are prepared by theirs.
+    pub policy: &'a Policy,
 }
 
 impl Choice<'_> {
@@ -129,19 +133,26 @@ impl Choice<'_> {
         if !bundled {
             origins::check(self.session, tree, id, &package)?;
         }
-        if !proven && !bundled && !is_local {
+        let commit = node.resolved.as_deref().filter(|url| git::is_pinned(url));
+        let source = commit.map(|commit| {
+            git::source(
+                commit,
+                self.policy.allows(&self.candidate(id)) == Some(true),
+            )
+        });
+        if !proven && !bundled && !is_local && source.is_none() {
             selection.unproven.push(package.to_string());
         }
-        let claims = (self.claims_known && !bundled && !self.accepts(&package))
+        let claims = (self.claims_known && !bundled && source.is_none() && !self.accepts(&package))
             .then(|| Claims::of(&node.package.manifest));
         selection.wanted.packages.push(WantedPackage {
             location,
             id: package,
             url: node.resolved.as_deref().map(str::to_owned),
             integrity,
+            source,
             optional: node.flags.optional,
-            runs_scripts: node.package.manifest.has_install_script()
-                && !self.request.ignore_scripts,
+            runs_scripts: self.request.scripts != Scripts::Ignored,
             bundled,
             bins,
             claims,
@@ -165,6 +176,11 @@ impl Choice<'_> {
     }
 
     fn add_candidate(self, selection: &mut Selection, id: NodeId) {
+        let candidate = self.candidate(id);
+        selection.candidates.push(candidate);
+    }
+
+    fn candidate(self, id: NodeId) -> Candidate {
         let tree = self.tree;
         let node = tree.node(id);
         let target = tree.target(id).unwrap_or(id);
@@ -180,7 +196,8 @@ impl Choice<'_> {
             Kind::Link
         };
         let flags = node.flags;
-        selection.candidates.push(Candidate {
+        let bundler = tree.bundler(id).filter(|_| kind == Kind::Bundled);
+        Candidate {
             location: node.location.to_string(),
             folder: Path::new(&*tree.node(target).path).to_owned(),
             id: self.id_of(target),
@@ -195,7 +212,8 @@ impl Choice<'_> {
             },
             has_install_script: node.package.manifest.has_install_script(),
             depth: tree.depth(id),
-        });
+            bundler: bundler.map(|bundler| Box::new(self.candidate(bundler))),
+        }
     }
 
     /// `node_modules/.package-lock.json`: the lock of what is installed, without the project.

@@ -64,6 +64,7 @@ fn member(lock: &Lock, index: &Index, location: &str, name: &str) -> Member {
 pub(super) fn verdict(members: &[Member], target: &Target) -> (Verdict, Family) {
     let mut family = Family {
         size: members.len(),
+        compiled: members.iter().filter(|member| member.is_compiled()).count(),
         ..Family::default()
     };
     for member in members.iter().filter(|member| member.is_for(target)) {
@@ -89,6 +90,11 @@ impl Member {
         let declares = PlatformField::ALL.iter().any(is_set);
         let names_one = self.named.wasm || (self.named.os.is_some() && self.named.cpu.is_some());
         declares || names_one
+    }
+
+    fn is_compiled(&self) -> bool {
+        let says = |field: &str, named: bool| named || self.entry.get(field).is_some_and(truthy);
+        says("os", self.named.os.is_some()) && says("cpu", self.named.cpu.is_some())
     }
 
     /// Declarations decide; the name fills in what they leave open.

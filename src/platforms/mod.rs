@@ -64,6 +64,8 @@ pub struct Family {
     pub absent: Vec<String>,
     /// How many members the family has for all platforms.
     pub size: usize,
+    /// Of these, those for one system and one processor: compiled code.
+    pub compiled: usize,
 }
 
 impl Verdict {
@@ -107,6 +109,19 @@ pub fn default_targets() -> Vec<Target> {
 fn same_platform(one: &Target, other: &Target) -> bool {
     let libc = |target: &Target| target.libc.map(|libc| libc.family);
     (&one.os, &one.cpu, libc(one)) == (&other.os, &other.cpu, libc(other))
+}
+
+/// Packages whose families have compiled code for others and none for the target. Families of
+/// which fewer than two members name a processor serve the systems that need help: no findings.
+pub fn uncovered(lock: &Lock, target: &Target) -> Vec<Finding> {
+    let mut found = findings(lock, std::slice::from_ref(target));
+    found.retain(|finding| match &finding.proof {
+        Proof::Family(family) => {
+            family.compiled > 1 && matches!(finding.verdict, Verdict::Missing | Verdict::Uncovered)
+        }
+        _ => false,
+    });
+    found
 }
 
 /// What the lock says about every package bound to a platform, for every target: the worst verdict

@@ -63,6 +63,7 @@ impl Tree {
         }
         *self.edges_named.entry(key).or_default() += 1;
         let id = EdgeId(self.edges.len() as u32);
+        let choice = self.choice(from, self.names.text(dependency.name), dependency.kind);
         self.edges.push(Edge {
             from: Some(from),
             to: None,
@@ -71,6 +72,7 @@ impl Tree {
             accept: dependency.accept,
             kind: dependency.kind,
             overrides: None,
+            choice,
             peer_conflicted: false,
             state: Cell::new(None),
         });
@@ -353,6 +355,10 @@ impl Tree {
 
     /// Would `node` do for this edge, wherever it lies?
     pub fn satisfies(&self, node: NodeId, id: EdgeId) -> bool {
+        self.suits(node, id) && (self.overrides_do_not_apply(node) || self.is_chosen(node, id))
+    }
+
+    fn suits(&self, node: NodeId, id: EdgeId) -> bool {
         let edge = self.edge(id);
         let Some(from) = edge.from else { return false };
         if self.node(node).name != edge.name {

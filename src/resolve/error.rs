@@ -7,6 +7,7 @@ use miette::Diagnostic;
 
 use super::overrides::OverrideError;
 use super::package::NotAString;
+use super::prefer::Contradiction;
 use super::workspaces::WorkspaceError;
 use crate::spec::SpecError;
 
@@ -91,9 +92,11 @@ pub enum ResolveError {
         /// From the project to the package that asked: `a@1 › b@2`.
         chain: Vec<String>,
     },
-    #[error("{error}")]
+    #[error("{}{error}", place.as_ref().map_or(String::new(), |place| format!("{place}: ")))]
     Spec {
         error: SpecError,
+        /// File and line, where it is the project's own.
+        place: Option<String>,
         dependency: String,
         chain: Vec<String>,
     },
@@ -101,6 +104,11 @@ pub enum ResolveError {
     NotAString {
         #[source]
         error: NotAString,
+        chain: Vec<String>,
+    },
+    #[error("{error}")]
+    Contradiction {
+        error: Box<Contradiction>,
         chain: Vec<String>,
     },
     #[error(transparent)]
@@ -195,6 +203,7 @@ impl ResolveError {
             Self::Load { failure, .. } => failure.code.clone(),
             Self::Spec { error, .. } => of(error).unwrap_or_default(),
             Self::NotAString { .. } => String::new(),
+            Self::Contradiction { error, .. } => of(&**error).unwrap_or_default(),
             Self::Override(error) => of(error).unwrap_or_default(),
             Self::Workspaces(error) => of(error).unwrap_or_default(),
             Self::Platform(unsupported) => unsupported.code.to_owned(),
@@ -209,7 +218,8 @@ impl ResolveError {
         match self {
             Self::Load { chain, .. }
             | Self::Spec { chain, .. }
-            | Self::NotAString { chain, .. } => chain,
+            | Self::NotAString { chain, .. }
+            | Self::Contradiction { chain, .. } => chain,
             Self::Platform(unsupported) => &unsupported.chain,
             _ => &[],
         }
@@ -224,6 +234,7 @@ impl ResolveError {
             Self::Load { failure, .. } => one(of(&*failure.cause)),
             Self::Spec { error, .. } => one(of(error)),
             Self::NotAString { error, .. } => one(of(error)),
+            Self::Contradiction { error, .. } => one(of(&**error)),
             Self::Override(error) => one(of(error)),
             Self::Workspaces(error) => one(of(error)),
             Self::Platform(_) => vec![

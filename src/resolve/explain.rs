@@ -1,7 +1,10 @@
 //! Says in a few lines why packages do not go together.
 
+use std::path::Path;
+
 use super::error::{PeerConflict, ResolveError};
 use super::node::{EdgeId, NodeId};
+use super::paths;
 use super::tree::Tree;
 
 /// `name@version`; the project itself when it has no better name.
@@ -179,4 +182,24 @@ pub fn overridden(tree: &Tree, id: EdgeId, dep: NodeId) -> String {
     let current = from.and_then(|from| tree.resolve(from, tree.edge_key(id)));
     let kept = current.map_or_else(|| package(tree, dep), |node| package(tree, node));
     format!("overriding peer dependency: {} gets {kept}", edge(tree, id))
+}
+
+/// File and line of a dependency that the project itself or a workspace asks for.
+pub fn place(tree: &Tree, from: NodeId, name: &str, spec: &str) -> Option<String> {
+    let of = tree.node(from).source.unwrap_or(from);
+    if !tree.is_mine(of) {
+        return None;
+    }
+    let folder = tree.real_path(of);
+    let text = std::fs::read_to_string(Path::new(&**folder).join("package.json")).ok()?;
+    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    let (name, spec) = (quoted(name), quoted(spec));
+    let is_it = |line: &str| {
+        let after = line.split_once(&*name).map(|(_, after)| after.trim_start());
+        after.is_some_and(|after| after.starts_with(':') && after.contains(&*spec))
+    };
+    let line = text.lines().position(is_it)? + 1;
+    let folder = paths::relative(tree.real_path(tree.root), folder);
+    let slash = if folder.is_empty() { "" } else { "/" };
+    Some(format!("`{folder}{slash}package.json`, line {line}"))
 }

@@ -50,7 +50,7 @@ pub fn ideal_tree(
 ) -> Result<Ideal, ResolveError> {
     let warnings = dev_engines::check(manifest, options)?;
     let locked = locked.filter(|_| options.update != Update::Everything);
-    let mut tree = load::root(project, manifest, options.rules)?;
+    let mut tree = load::root(project, manifest, options.rules, &options.prefer)?;
     if let Some(locked) = locked {
         load::locked_nodes(&mut tree, locked)?;
     } else if options.update != Update::Everything {
@@ -537,7 +537,7 @@ impl<'a> Builder<'a> {
             let root = self.tree.root;
             self.tree.node_mut(root).flags = Flags::UNSET;
         }
-        if self.from_disk {
+        if self.from_disk || self.options.prefer.is_lock() {
             self.prune_extraneous();
         }
         let left_out = self.set_failures_aside()?;

@@ -11,6 +11,7 @@ use super::error::ResolveError;
 use super::node::{Flags, NodeId};
 use super::package::Package;
 use super::paths;
+use super::prefer::Preferences;
 use super::tree::{Rules, Tree};
 use super::workspaces::workspaces;
 use crate::json;
@@ -42,7 +43,7 @@ pub fn virtual_tree(
     locked: &Locked,
     rules: Rules,
 ) -> Result<Tree, ResolveError> {
-    let mut tree = root(project, manifest, rules)?;
+    let mut tree = root(project, manifest, rules, &Arc::default())?;
     locked_nodes(&mut tree, locked)?;
     Ok(tree)
 }
@@ -52,8 +53,10 @@ pub(super) fn root(
     project: &Path,
     manifest: &Arc<Manifest>,
     rules: Rules,
+    prefer: &Arc<Preferences>,
 ) -> Result<Tree, ResolveError> {
     let mut tree = Tree::new(rules);
+    tree.preferences = prefer.clone();
     let path: Arc<str> = project.to_string_lossy().into();
     let package = new_package(&mut tree, manifest.clone())?;
     let name = tree.intern(&paths::name_from_folder(&path));

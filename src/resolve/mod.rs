@@ -29,6 +29,7 @@ mod paths;
 mod peers;
 mod place;
 mod platforms;
+mod prefer;
 mod sets;
 mod specs;
 mod tree;
@@ -47,6 +48,7 @@ pub use package::{Kind, Package};
 pub use paths::relative as relative_path;
 pub use place::Strategy;
 pub use platforms::{check as check_platforms, is_omitted};
+pub use prefer::{Contradiction, Hold, Preferences, folder as folder_dependent};
 pub use tree::{Rules, Tree};
 pub use workspaces::{Workspace, WorkspaceError, workspaces};
 
@@ -125,6 +127,8 @@ pub struct Options {
     pub engine_strict: bool,
     pub omit: Omit,
     pub update: Update,
+    /// Versions to take where the rules allow, when there is no lock to start from.
+    pub prefer: Arc<Preferences>,
     /// Where required packages must run.
     pub host: Target,
     /// What optional packages are held against; differs from the host when settings say so.
@@ -144,6 +148,7 @@ impl Options {
             engine_strict: false,
             omit: Omit::default(),
             update: Update::Nothing,
+            prefer: Arc::default(),
             optional_target: host.clone(),
             host,
             save: true,

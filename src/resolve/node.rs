@@ -10,6 +10,7 @@ use super::error::LoadFailure;
 use super::names::{Key, Name};
 use super::overrides::RuleId;
 use super::package::{Kind, Package};
+use super::prefer::Choice;
 use super::specs::SpecId;
 
 /// A map that keeps insertion order, which npm's results depend on.
@@ -99,6 +100,8 @@ pub struct Edge {
     pub accept: Option<SpecId>,
     pub kind: Kind,
     pub overrides: Option<RuleId>,
+    /// What an imported lock chose for it.
+    pub(super) choice: Option<Arc<Choice>>,
     /// Known to be unmet, and accepted.
     pub peer_conflicted: bool,
     /// Remembered until the edge is reloaded, as npm does.

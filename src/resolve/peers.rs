@@ -225,6 +225,7 @@ impl Builder<'_> {
         let spec = named.map_err(SpecError::from).and(spec);
         let spec = spec.map_err(|error| ResolveError::Spec {
             error,
+            place: explain::place(&self.tree, from, self.tree.names.text(name), &text),
             dependency: self.tree.names.text(name).to_string(),
             chain: explain::chain(&self.tree, from),
         })?;
@@ -241,8 +242,11 @@ impl Builder<'_> {
         if is_workspace && let Some(link) = self.workspace_that_satisfies(edge) {
             return Ok(link);
         }
-        match self.load(name, &spec, id) {
+        match self.load_preferred(name, edge, &spec, id) {
             Ok((package, resolved, integrity)) => {
+                if spec.is_registry() {
+                    self.hold_promise(edge, &package, integrity.as_deref())?;
+                }
                 if package.version_text().is_empty() && spec.is_registry() {
                     let name = self.tree.names.text(name).to_string();
                     let failure = LoadFailure::new(IncompleteManifest { name });
@@ -328,6 +332,26 @@ impl Builder<'_> {
         node
     }
 
+    /// The package that an imported lock prefers for the edge, else the one that `spec` means.
+    fn load_preferred(
+        &mut self,
+        name: Name,
+        edge: EdgeId,
+        spec: &Spec,
+        id: super::specs::SpecId,
+    ) -> Result<Loaded, Unloaded> {
+        for exact in self.preferred(edge, spec) {
+            let Ok(spec) = self.tree.specs.parsed(exact, String::new) else {
+                continue;
+            };
+            match self.load(name, &spec, exact) {
+                Err(Unloaded::Failure(failure)) if is_not_there(&failure) => self.drop_choice(edge),
+                loaded => return loaded,
+            }
+        }
+        self.load(name, spec, id)
+    }
+
     /// The package that `spec` means, asked for once.
     fn load(
         &mut self,
@@ -370,6 +394,11 @@ impl Builder<'_> {
         self.packages.insert(address, package.clone());
         Ok(package)
     }
+}
+
+/// Does the registry answer, and have no such version (or none that may be taken)?
+fn is_not_there(failure: &LoadFailure) -> bool {
+    matches!(failure.code.as_str(), "ETARGET" | "E403" | "ENOVERSIONS")
 }
 
 /// A package with its `resolved` and `integrity`.

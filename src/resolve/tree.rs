@@ -12,6 +12,7 @@ use super::node::{Edge, EdgeId, Flags, Link, Node, NodeId, Ordered};
 use super::overrides::Overrides;
 use super::package::{Kind, Package};
 use super::paths;
+use super::prefer::Preferences;
 use super::specs::Specs;
 use crate::npmrc::{Allowed, Generation};
 
@@ -36,6 +37,9 @@ pub struct Tree {
     pub(super) bundles_seen: bool,
     /// What a git edge's spec was when the lock was written.
     pub(super) locked_specs: FxHashMap<(Arc<str>, Name), Arc<str>>,
+    pub(super) preferences: Arc<Preferences>,
+    /// Choices of an imported lock that the registry does not have, by number.
+    pub(super) dropped_choices: FxHashSet<u32>,
 }
 
 /// Settings that decide which edges there are and when they hold.
@@ -77,6 +81,8 @@ impl Tree {
             edges_named: FxHashMap::default(),
             bundles_seen: false,
             locked_specs: FxHashMap::default(),
+            preferences: Arc::default(),
+            dropped_choices: FxHashSet::default(),
         }
     }
 

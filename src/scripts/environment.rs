@@ -204,7 +204,11 @@ impl Environment {
     /// The variables of one script of a dependency: as the project's own, less our credentials.
     pub(super) fn for_dependency(&self, script: &Script) -> BTreeMap<OsString, OsString> {
         let mut variables = self.for_project(script);
-        variables.retain(|name, _| !is_credential(name));
+        let own = |name: &OsStr| {
+            name.to_str()
+                .is_some_and(|name| name.starts_with("npm_package_"))
+        };
+        variables.retain(|name, _| own(name) || !is_credential(name));
         variables
     }
 
@@ -341,8 +345,22 @@ fn user_agent(setup: &Setup, npm_version: &str) -> String {
     )
 }
 
-/// Variables by which npm and its hosts hand credentials around. Scripts of dependencies have no
-/// use for them but theft.
+/// What a variable's name says when its value is a credential.
+const SECRETS: [&str; 10] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "api_key",
+    "apikey",
+    "access_key",
+    "private_key",
+];
+
+/// Variables by which npm, its hosts and everybody else hand credentials around. Scripts of
+/// dependencies have no use for them but theft.
 fn is_credential(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
     if let Some(key) = name.strip_prefix("npm_config_") {
@@ -351,7 +369,7 @@ fn is_credential(name: &OsStr) -> bool {
             || key.ends_with("_authtoken")
             || key == "otp";
     }
-    matches!(name.as_str(), "npm_token" | "node_auth_token")
+    SECRETS.iter().any(|word| name.contains(word))
 }
 
 /// `script-shell`, else `sh`. Looked up on our own PATH: no package's `.bin` can stand in for it.

@@ -2,7 +2,8 @@
 //!
 //! A package has scripts when the lock says so, or when it holds a `binding.gyp` and no `install`
 //! or `preinstall` of its own: then `install` is `node-gyp rebuild`. A policy decides which of them
-//! run. There are two rounds: ordinary packages do `preinstall`, `install`, `postinstall`; then
+//! run; where it does, the manifest from the verified tarball counts and not what the lock says of
+//! it. There are two rounds: ordinary packages do `preinstall`, `install`, `postinstall`; then
 //! links do `preinstall`, `prepare`, `install`, `postinstall`. All packages finish one event before
 //! any begins the next; within an event the shallow come first, then by location.
 //!
@@ -17,6 +18,7 @@ mod output;
 mod plan;
 mod policy;
 mod run;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -27,9 +29,10 @@ use std::path::PathBuf;
 use crate::name::PackageId;
 
 pub use environment::{Environment, Setup};
-pub use plan::{Plan, Planned, plan};
-pub use policy::{Policy, Rules};
+pub use plan::{Plan, Planned, plan, plan_in};
+pub use policy::{Policy, Rules, key_for};
 pub use run::{AFTER_INSTALL, DEPENDENCIES, Ran, run_dependencies, run_root};
+pub use stop::stop;
 
 /// One package of the tree on disk that may have scripts.
 #[derive(Debug, Clone)]
@@ -49,6 +52,8 @@ pub struct Candidate {
     pub has_install_script: bool,
     /// `node_modules` folders above it: 1 for a direct child of the project's.
     pub depth: usize,
+    /// The package whose tarball it came in, when that is another's.
+    pub bundler: Option<Box<Candidate>>,
 }
 
 /// What kind of place a package has in the tree.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::environment::package_variables;
-use super::policy::absolute;
+use super::policy::{Verdict, absolute, key_for};
 use super::{Candidate, Kind, Policy};
 use crate::collate;
 use crate::manifest::{self, Manifest};
@@ -23,6 +23,7 @@ pub struct Plan {
     packages: Vec<Planned>,
     links: Vec<Planned>,
     denied: Vec<Planned>,
+    unreviewed: Vec<(Planned, String)>,
 }
 
 /// One package and its scripts.
@@ -51,9 +52,19 @@ impl Plan {
         self.packages.iter().chain(&self.links)
     }
 
-    /// Those who have scripts that the policy keeps from running.
+    /// Of these, those that are no links.
+    pub fn packages(&self) -> &[Planned] {
+        &self.packages
+    }
+
+    /// Those who have scripts that somebody forbade.
     pub fn denied(&self) -> &[Planned] {
         &self.denied
+    }
+
+    /// Those who have scripts that nobody allowed, each with the key that would.
+    pub fn unreviewed(&self) -> &[(Planned, String)] {
+        &self.unreviewed
     }
 
     /// One event of one round after the other; who takes part in it, and with what command.
@@ -87,6 +98,19 @@ impl<'a> Step<'a> {
 /// A manifest that cannot be read has no scripts, as for npm. Where the author says
 /// `gypfile: false`, nothing is built: npm only hears that when no lock is involved.
 pub fn plan(candidates: &[Candidate], policy: &Policy, project: &Path) -> Plan {
+    plan_in(candidates, policy, project, &|candidate| {
+        Some(candidate.folder.clone())
+    })
+}
+
+/// As [`plan`], for a tree that is not in its place yet: `at` tells where a candidate's files lie
+/// now, or `None` when they are known to hold neither scripts nor a `binding.gyp`.
+pub fn plan_in(
+    candidates: &[Candidate],
+    policy: &Policy,
+    project: &Path,
+    at: &dyn Fn(&Candidate) -> Option<PathBuf>,
+) -> Plan {
     let mut plan = Plan::default();
     if matches!(policy, Policy::Nobody) {
         return plan;
@@ -97,31 +121,40 @@ pub fn plan(candidates: &[Candidate], policy: &Policy, project: &Path) -> Plan {
         a.depth.cmp(&b.depth).then_with(by_location)
     });
     for candidate in candidates {
-        let Some(planned) = scripts_of(candidate, project) else {
+        // npm takes the lock's word that a package has no scripts; a policy is about what is there.
+        let trusting = matches!(policy, Policy::AllBut(_));
+        let looked = candidate.has_install_script || !trusting;
+        let Some(planned) =
+            at(candidate).and_then(|folder| scripts_of(candidate, &folder, looked, project))
+        else {
             continue;
         };
-        if !policy.lets_run(candidate) {
-            plan.denied.push(planned);
-        } else if candidate.kind.is_link() {
-            plan.links.push(planned);
-        } else {
-            plan.packages.push(planned);
+        match policy.verdict(candidate) {
+            Verdict::Denied => plan.denied.push(planned),
+            Verdict::Unreviewed => plan.unreviewed.push((planned, key_for(candidate))),
+            Verdict::Runs if candidate.kind.is_link() => plan.links.push(planned),
+            Verdict::Runs => plan.packages.push(planned),
         }
     }
     plan
 }
 
-fn scripts_of(candidate: &Candidate, project: &Path) -> Option<Planned> {
-    let (is_link, folder) = (candidate.kind.is_link(), &candidate.folder);
+/// `listed`: may there be other scripts than what a `binding.gyp` stands for?
+fn scripts_of(
+    candidate: &Candidate,
+    folder: &Path,
+    listed: bool,
+    project: &Path,
+) -> Option<Planned> {
+    let is_link = candidate.kind.is_link();
     let builds = has_binding_gyp(folder);
-    if !builds && !is_link && !candidate.has_install_script {
+    if !builds && !is_link && !listed {
         return None;
     }
     let manifest = manifest::read(folder).unwrap_or_default().manifest;
     let gyp = builds.then(|| gyp_install(&manifest)).flatten();
     let mut scripts = Vec::new();
-    // The lock is law: what it says has no scripts gets none from its manifest.
-    if is_link || candidate.has_install_script {
+    if is_link || listed {
         let events: &[&str] = if is_link { &FOR_LINKS } else { &FOR_PACKAGES };
         for event in events {
             if let Some(command) = script(&manifest, event) {
@@ -134,7 +167,7 @@ fn scripts_of(candidate: &Candidate, project: &Path) -> Option<Planned> {
     }
     (!scripts.is_empty()).then(|| Planned {
         location: candidate.location.clone(),
-        folder: folder.clone(),
+        folder: candidate.folder.clone(),
         id: candidate.id.clone(),
         optional: candidate.flags.optional,
         own: candidate.kind == Kind::Workspace,

@@ -21,19 +21,43 @@ pub enum Policy {
     Nobody,
     /// npm 11's way: everybody but those the rules deny.
     AllBut(Rules),
-    /// npm 12's way and `--allow-scripts`: those the rules allow, and the project's workspaces.
+    /// Those the rules allow, and the project's workspaces. Who needs a script that no rule speaks
+    /// of is to be told: see [`super::Plan::unreviewed`].
     Only(Rules),
 }
 
+/// What becomes of a package's scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Runs,
+    /// Somebody said no.
+    Denied,
+    /// Nobody said yes.
+    Unreviewed,
+}
+
 impl Policy {
-    pub(super) fn lets_run(&self, candidate: &Candidate) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::AllBut(rules) => rules.verdict(candidate) != Some(false),
-            Self::Only(rules) => match rules.verdict(candidate) {
-                Some(verdict) => verdict,
-                None => candidate.kind == Kind::Workspace,
-            },
+    /// May a package's scripts run? `None` when nobody said.
+    pub fn allows(&self, candidate: &Candidate) -> Option<bool> {
+        match self.verdict(candidate) {
+            Verdict::Runs => Some(true),
+            Verdict::Denied => Some(false),
+            Verdict::Unreviewed => None,
+        }
+    }
+
+    pub(super) fn verdict(&self, candidate: &Candidate) -> Verdict {
+        let said = match self {
+            Self::Nobody => Some(false),
+            Self::AllBut(rules) => Some(rules.verdict(candidate) != Some(false)),
+            // A bundled package is whatever its bundler made of it: he answers for it.
+            Self::Only(rules) => rules.verdict(candidate.bundler.as_deref().unwrap_or(candidate)),
+        };
+        match said {
+            Some(true) => Verdict::Runs,
+            None if candidate.kind == Kind::Workspace => Verdict::Runs,
+            Some(false) => Verdict::Denied,
+            None => Verdict::Unreviewed,
         }
     }
 }
@@ -113,6 +137,15 @@ impl Rules {
         rules
     }
 
+    /// The same rules and what `list` allows besides.
+    #[must_use]
+    pub fn and_list<'a>(mut self, list: impl IntoIterator<Item = &'a str>) -> Self {
+        let listed = Self::from_list(list, &self.project);
+        self.entries.extend(listed.entries);
+        self.warnings.extend(listed.warnings);
+        self
+    }
+
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -161,6 +194,21 @@ impl Rules {
                 .is_some_and(|resolved| absolute(resolved, &self.project) == *path),
             Key::Tarball(url) => resolved == Some(url),
         }
+    }
+}
+
+/// What to write into `allowScripts` for a package: `name@version` where the lock proves it, else the
+/// place it comes from; for a bundled package its bundler's.
+pub fn key_for(candidate: &Candidate) -> String {
+    let candidate = candidate.bundler.as_deref().unwrap_or(candidate);
+    let resolved = candidate.resolved.as_deref().unwrap_or_default();
+    match registry_identity(candidate) {
+        Some((name, Some(version))) => format!("{name}@{version}"),
+        Some((name, None)) => name,
+        None if candidate.kind.is_link() && !resolved.starts_with("file:") => {
+            format!("file:{resolved}")
+        }
+        None => resolved.to_owned(),
     }
 }
 
@@ -295,6 +343,7 @@ mod tests {
             flags: Flags::default(),
             has_install_script: true,
             depth: 1,
+            bundler: None,
         }
     }
 
@@ -428,9 +477,44 @@ mod tests {
         let (a, b) = (registry("a", "1.0.0"), registry("b", "1.0.0"));
         let workspace = candidate("w", "1.0.0", Kind::Workspace, Some("packages/w"));
         let link = candidate("l", "1.0.0", Kind::Link, Some("packages/l"));
-        let runs = |policy: Policy| [&a, &b, &workspace, &link].map(|one| policy.lets_run(one));
-        assert_eq!(runs(Policy::AllBut(rules())), [true; 4]);
-        assert_eq!(runs(Policy::Only(rules())), [true, false, true, false]);
-        assert_eq!(runs(Policy::Nobody), [false; 4]);
+        let verdicts = |policy: Policy| [&a, &b, &workspace, &link].map(|one| policy.verdict(one));
+        let (runs, unreviewed) = (Verdict::Runs, Verdict::Unreviewed);
+        assert_eq!(verdicts(Policy::AllBut(rules())), [runs; 4]);
+        assert_eq!(
+            verdicts(Policy::Only(rules())),
+            [runs, unreviewed, runs, unreviewed]
+        );
+    }
+
+    #[test]
+    fn who_bundles_a_package_answers_for_its_scripts() {
+        let bundled = |bundler: &str| Candidate {
+            bundler: Some(Box::new(registry(bundler, "1.0.0"))),
+            ..candidate("a", "1.0.0", Kind::Bundled, None)
+        };
+        let only = |list: &str| Policy::Only(Rules::from_list([list], Path::new("/p")));
+        assert_eq!(only("a").verdict(&bundled("outer")), Verdict::Unreviewed);
+        assert_eq!(only("outer").verdict(&bundled("outer")), Verdict::Runs);
+        assert_eq!(key_for(&bundled("outer")), "outer@1.0.0");
+    }
+
+    #[test]
+    fn the_key_that_is_proposed_is_one_that_allows() {
+        let git = "git+ssh://git@github.com/u/r.git#0123456789";
+        for candidate in [
+            registry("@s/a", "1.2.3"),
+            candidate("trusted", "1.0.0", Kind::Package, None),
+            candidate("r", "1.0.0", Kind::Package, Some(git)),
+            candidate("t", "1.0.0", Kind::Package, Some("file:vendor/t.tgz")),
+            candidate("u", "1.0.0", Kind::Package, Some("https://h.example/u.tgz")),
+            candidate("l", "1.0.0", Kind::Link, Some("packages/l")),
+        ] {
+            let key = key_for(&candidate);
+            assert_eq!(
+                verdict(json!({ &key: true }), &candidate),
+                Some(true),
+                "{key}"
+            );
+        }
     }
 }

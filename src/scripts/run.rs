@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::environment::{Environment, Script, package_variables};
 use super::output::Tail;
 use super::plan::{Plan, Planned, Step, gyp_install, has_binding_gyp, script};
+use super::stop::{self, Reach};
 use super::{Account, Ending, ScriptError};
 use crate::manifest::Manifest;
 use crate::name::PackageId;
@@ -60,7 +61,7 @@ pub fn run_dependencies(
         for (planned, outcome) in run_step(&step, environment, reporter) {
             match outcome {
                 Ok(()) => ran.count += 1,
-                Err(error) if planned.optional => {
+                Err(error) if planned.optional && !stop::is_stopping() => {
                     reporter.emit(Event::Warning {
                         code: "EOPTIONAL",
                         message: format!("{} is left out: {error}", planned.location),
@@ -218,7 +219,8 @@ fn attend(mut process: Command, keep_stdout: bool) -> io::Result<ExitStatus> {
     if keep_stdout {
         process.stdout(Stdio::from(io::stderr().as_fd().try_clone_to_owned()?));
     }
-    process.status()
+    let mut child = stop::start(process, Reach::Alone)?;
+    stop::wait(&mut child)
 }
 
 /// The script has no input, and its output is read to be quoted if it fails.
@@ -226,7 +228,7 @@ fn captured(process: Command, script: &Script, environment: &Environment) -> Out
     let tail = Arc::new(Mutex::new(Tail::default()));
     let started = start_captured(process, &tail);
     let (mut child, ended) = started.map_err(|source| cannot_start(script, environment, source))?;
-    let status = child.wait();
+    let status = stop::wait(&mut child);
     let status = status.map_err(|source| cannot_start(script, environment, source))?;
     judge(script, status, || {
         let _ = ended.recv_timeout(LAST_WORDS);
@@ -243,7 +245,7 @@ fn start_captured(
     process.stdin(Stdio::null());
     process.stdout(writer.try_clone()?).stderr(writer);
     let ended = listen(reader, Arc::clone(tail))?;
-    Ok((process.spawn()?, ended))
+    Ok((stop::start(process, Reach::Group)?, ended))
 }
 
 /// Reads to the end on a thread of its own, which outlives us if a daemon keeps the pipe open.

@@ -91,6 +91,7 @@ impl World {
             integrity: Some("sha512-x".to_owned()),
             flags: Flags::default(),
             has_install_script: true,
+            bundler: None,
         }
     }
 
@@ -361,6 +362,12 @@ fn credentials_reach_the_projects_own_scripts_but_no_dependency() {
         "NODE_AUTH_TOKEN",
         "npm_config__authToken",
         "NPM_CONFIG__AUTH",
+        "GITHUB_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "DATABASE_PASSWORD",
+        "STRIPE_API_KEY",
+        "google_application_credentials",
     ];
     for name in names {
         world.setup.inherited.insert(name.into(), "secret".into());
@@ -572,22 +579,22 @@ fn a_vanished_folder_is_named() {
 }
 
 #[test]
-fn denied_scripts_are_told_and_do_not_run() {
+fn scripts_that_are_denied_or_not_allowed_do_not_run() {
     let world = World::new();
-    let all = [
-        world.package("a", &json!({"install": LOG})),
-        world.package("b", &json!({"install": LOG})),
-    ];
-    let only = Policy::Only(Rules::from_list(["b"], &world.setup.project));
-    let plan = plan(&all, &only, &world.setup.project);
+    let mut all = ["a", "b", "c"].map(|name| world.package(name, &json!({"install": LOG})));
+    // The lock says that it has none: what is there counts.
+    all[2].has_install_script = false;
+    let rules = json!({"a": false, "b": true});
+    let rules = Rules::from_object(rules.as_object().unwrap(), &world.setup.project);
+    let plan = plan(&all, &Policy::Only(rules), &world.setup.project);
     run_dependencies(&plan, &world.environment(), &Silent).unwrap();
     assert_eq!(world.log(), ["install b"]);
-    let denied: Vec<&str> = plan
-        .denied()
-        .iter()
-        .map(|one| one.location.as_str())
-        .collect();
-    assert_eq!(denied, ["node_modules/a"]);
+    assert_eq!(plan.denied()[0].location, "node_modules/a");
+    let (unreviewed, key) = &plan.unreviewed()[0];
+    assert_eq!(
+        (unreviewed.location.as_str(), key.as_str()),
+        ("node_modules/c", "c@1.0.0")
+    );
 }
 
 #[test]

@@ -78,10 +78,7 @@ pub enum SpecError {
     #[diagnostic(transparent)]
     Name(#[from] NameError),
     #[error("`{raw}` has the protocol {protocol:?}, which npm does not support")]
-    #[diagnostic(
-        code(EUNSUPPORTEDPROTOCOL),
-        help("`workspace:`, `link:`, `catalog:` and the like belong to other package managers")
-    )]
+    #[diagnostic(code(EUNSUPPORTEDPROTOCOL), help("{}", npm_form(protocol)))]
     Protocol { protocol: String, raw: String },
     #[error("`{tag}` is neither a version, nor a range, nor a possible tag")]
     #[diagnostic(
@@ -110,6 +107,21 @@ pub enum SpecError {
     #[error("`{raw}` is not a valid file: URL")]
     #[diagnostic(code(EINVALIDFILEURL), help("write a path such as `file:../folder`"))]
     File { raw: String },
+}
+
+/// What npm has instead of another tool's protocol.
+fn npm_form(protocol: &str) -> &'static str {
+    match protocol {
+        "workspace:" => {
+            "npm links a workspace where a plain range allows its version: write `*` or that range"
+        }
+        "catalog:" => "npm has no catalogs: write the range that the catalog has for it",
+        "patch:" => {
+            "npm does not patch: write the plain range, and patch in a `postinstall` script"
+        }
+        "portal:" | "link:" => "npm links a folder with `file:PATH`",
+        _ => "npm knows versions, ranges, tags, `npm:`, `file:`, URLs of tarballs and repositories",
+    }
 }
 
 impl Spec {

@@ -100,6 +100,23 @@ pub(super) fn read_at(folder: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
+/// Holds a stored file against its record; what is wrong with it, in words.
+pub(super) fn check_file(
+    folder: BorrowedFd<'_>,
+    number: usize,
+    record: &Record<'_>,
+) -> Result<(), &'static str> {
+    let mut name = FileName::default();
+    let name = name.of(number);
+    let found = stamp(folder, name).ok_or("is missing or no file")?;
+    if found.mode != record.stamp.mode {
+        return Err("has another mode");
+    }
+    read_record(folder, name, record)
+        .map(drop)
+        .ok_or("has another content")
+}
+
 /// A stored file's bytes, if they are those of the record.
 pub(crate) fn read_record(
     folder: BorrowedFd<'_>,

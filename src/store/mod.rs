@@ -21,6 +21,7 @@ mod path;
 mod scan;
 mod tar;
 mod unpack;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -35,13 +36,15 @@ use std::sync::Mutex;
 use rustix::fs::{Mode, OFlags};
 
 pub use crate::limits::Limits;
-pub(crate) use disk::file_mode;
+pub(crate) use disk::{file_mode, unguessable};
 pub use error::{Flaw, Rule, StoreError};
 pub use object::Package;
 pub use path::path_inside;
 pub use tar::File;
 pub(crate) use unpack::has_crlf_shebang;
 pub use unpack::{Archive, Bench, check_claims, check_identity, read_manifest, unpack, verify};
+
+pub use upkeep::{Audit, Damaged, Pruned, audit, prune};
 
 use crate::integrity::Integrity;
 use crate::name::PackageId;
@@ -59,6 +62,8 @@ pub struct Store {
     boot: [u8; 16],
     limits: Limits,
     workshop: Mutex<Option<object::Workshop>>,
+    /// Keeps [`prune`] away as long as the store is in use.
+    lock: Mutex<Option<OwnedFd>>,
 }
 
 impl Store {
@@ -85,6 +90,7 @@ impl Store {
             check_private(path)?;
         }
         Ok(Self {
+            lock: Mutex::new(upkeep::share(&versioned)),
             root: versioned,
             objects: open_folder(&named).ok(),
             umask,
@@ -124,8 +130,22 @@ impl Store {
     /// Its files are as good as their stamps: ask [`Package::is_intact`] before use, and
     /// [`Store::heal`] when the answer is no.
     pub fn lookup(&self, integrity: &Integrity) -> Option<Package> {
-        let sha512 = self.key(integrity)?;
+        self.take(self.key(integrity)?)
+    }
+
+    /// By integrity, else by the name that it was [remembered](Store::remember) under.
+    pub fn find(&self, integrity: Option<&Integrity>, name: Option<&str>) -> Option<Package> {
+        match integrity {
+            Some(integrity) => self.lookup(integrity),
+            None => self.take(self.alias(name?)?),
+        }
+    }
+
+    fn take(&self, sha512: Sha512) -> Option<Package> {
         let package = self.object(&sha512)?;
+        if let Some(objects) = &self.objects {
+            upkeep::note_use(objects, &sha512);
+        }
         if package.index().boot() == self.boot {
             Some(package)
         } else {
@@ -155,25 +175,28 @@ impl Store {
         if integrity.sha512_hex().is_some() {
             return Some(unpack::sha512_of(integrity));
         }
-        let text = fs::read_to_string(self.alias(integrity)).ok()?;
+        self.alias(&integrity.to_string())
+    }
+
+    fn alias(&self, name: &str) -> Option<Sha512> {
+        let text = fs::read_to_string(self.alias_file(name)).ok()?;
         let real = Integrity::parse(&text)?;
         real.sha512_hex()?;
         Some(unpack::sha512_of(&real))
     }
 
-    /// Where a weaker hash is remembered: under its BLAKE3, because base64 makes poor file names.
-    fn alias(&self, integrity: &Integrity) -> PathBuf {
-        let name = blake3::hash(integrity.to_string().as_bytes()).to_hex();
+    /// Where another name is remembered: under its BLAKE3, because most make poor file names.
+    fn alias_file(&self, name: &str) -> PathBuf {
+        let name = blake3::hash(name.as_bytes()).to_hex();
         self.root.join("alias").join(name.as_str())
     }
 
-    fn remember_alias(&self, integrity: &Integrity, sha512: &Sha512) -> Option<()> {
-        if integrity.sha512_hex().is_some() {
-            return None;
-        }
-        self.annex("alias").ok()?;
+    /// Gives a package a name besides its sha512: a weaker hash, a git commit. Best effort.
+    pub fn remember(&self, name: &str, sha512: &Sha512) {
         let real = Integrity::from_sha512(*sha512).to_string();
-        crate::disk::write_atomically(&self.alias(integrity), real.as_bytes()).ok()
+        if self.annex("alias").is_ok() {
+            let _ = crate::disk::write_atomically(&self.alias_file(name), real.as_bytes());
+        }
     }
 }
 

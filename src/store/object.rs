@@ -18,8 +18,8 @@ use super::index::{Draft, Index, Record};
 use super::unpack::{self, Archive, Bench, has_crlf_shebang};
 use super::{Sha512, Store, StoreError, open_folder};
 
-const INDEX: &str = "index";
-const TARBALL: &str = "tarball";
+pub(super) const INDEX: &str = "index";
+pub(super) const TARBALL: &str = "tarball";
 
 /// A package of the store: what its index says. Files are opened when they are used.
 #[derive(Debug, Clone)]
@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// The tarball was accepted under some name before: its own name is believed.
-    fn rebuild(&self, sha512: &Sha512) -> Option<Package> {
+    pub(super) fn rebuild(&self, sha512: &Sha512) -> Option<Package> {
         let tarball = self.tarball(sha512)?;
         let mut bench = Bench::default();
         let archive = unpack::unpack_again(&mut bench, &tarball, *sha512, &self.limits)?;
@@ -193,8 +193,8 @@ impl Store {
             self.publish(&place, objects.as_fd(), &package)?;
             Ok(package)
         });
-        if let Some(expected) = expected {
-            self.remember_alias(expected, &archive.sha512);
+        if let Some(expected) = expected.filter(|expected| expected.sha512_hex().is_none()) {
+            self.remember(&expected.to_string(), &archive.sha512);
         }
         match package {
             Ok(package) => Ok(package),

@@ -33,6 +33,7 @@ fn add(store: &Store, number: usize) -> WantedPackage {
         id,
         url: None,
         integrity: Some(integrity),
+        source: None,
         optional: false,
         runs_scripts: false,
         bundled: false,

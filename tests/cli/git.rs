@@ -73,3 +73,125 @@ fn a_ref_that_is_not_there_is_named_and_nothing_is_written() {
     answer.says(&["error[EGIT]:", "`nope`"]);
     assert!(!context.has("npm-shrinkwrap.json"));
 }
+
+/// A package with files that are not published, and a script that builds one that is.
+fn built(folder: &Path, scripts: &Value) -> String {
+    fs::create_dir_all(folder.join("src")).unwrap();
+    git(folder, &["init", "--quiet", "-b", "main", "."]);
+    let manifest = json!({
+        "name": "gd", "version": "1.0.0", "main": "lib.js", "bin": "cli.js",
+        "scripts": scripts, "dependencies": {"b": "1"}, "devDependencies": {"d": "2"},
+    });
+    for (name, text) in [
+        ("package.json", &*manifest.to_string()),
+        ("src/a.js", "1"),
+        ("cli.js", "#!/usr/bin/env node\r\n"),
+        (".npmignore", "src\nsecret\n"),
+        ("secret", "s"),
+        ("package-lock.json", "{}"),
+        ("Readme.md", "r"),
+    ] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/passwd", folder.join("link")).unwrap();
+    fs::remove_file(folder.join("package-lock.json")).unwrap();
+    git(folder, &["add", "-A"]);
+    git(folder, &["commit", "--quiet", "-m", "1"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn locked(scripts: &Value) -> (Context, String) {
+    let context = Context::with(&json!({}));
+    let folder = context.path("repository");
+    let commit = built(&folder, scripts);
+    let address = format!("git+file://{}", folder.display());
+    let manifest = json!({"name": "p", "dependencies": {"gd": address}});
+    context.put("package.json", &manifest.to_string());
+    context.run(&["shrinkwrap"]).exits(0);
+    (context, format!("{address}#{commit}"))
+}
+
+fn files(context: &Context) -> Vec<String> {
+    let entries = fs::read_dir(context.project().join("node_modules/gd")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_commit_is_installed_as_its_author_would_publish_it() {
+    let (context, _) = locked(&json!({"test": "exit 1"}));
+    context.run(&["ci"]).exits(0).says(&["2 fetched"]);
+    assert_eq!(files(&context), ["Readme.md", "cli.js", "package.json"]);
+    assert_eq!(
+        context.read("node_modules/.bin/gd"),
+        "#!/usr/bin/env node\n"
+    );
+    assert!(!context.has("node_modules/d"));
+    context.run(&["verify"]).exits(0);
+    // The store has it now.
+    fs::remove_dir_all(context.path("repository")).unwrap();
+    fs::remove_dir_all(context.project().join("node_modules")).unwrap();
+    context.run(&["ci", "--offline"]).exits(0);
+    assert_eq!(files(&context), ["Readme.md", "cli.js", "package.json"]);
+}
+
+#[test]
+fn a_commit_that_is_built_by_its_scripts_needs_permission() {
+    let script = "test -d node_modules/d && cp src/a.js lib.js && echo x > secret";
+    let (context, resolved) = locked(&json!({"prepare": script}));
+    let line = format!("{}: true", json!(resolved));
+    context.run(&["ci"]).exits(6).says(&[
+        "error[EALLOWSCRIPTS]: `gd@1.0.0` has to be built by its own scripts",
+        "prepare: test -d node_modules/d",
+        &line,
+    ]);
+    assert!(!context.has("node_modules"));
+    context.run(&["ci", "--allow-scripts", &resolved]).exits(0);
+    assert_eq!(
+        files(&context),
+        ["Readme.md", "cli.js", "lib.js", "package.json"]
+    );
+    context.run(&["verify"]).exits(0);
+    context.run(&["ci", "--ignore-scripts"]).exits(0);
+    assert_eq!(files(&context), ["Readme.md", "cli.js", "package.json"]);
+    context.run(&["ci", "--scripts", "npm"]).exits(0);
+    assert_eq!(
+        files(&context),
+        ["Readme.md", "cli.js", "lib.js", "package.json"]
+    );
+    let left = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let names = left.map(|entry| entry.file_name().into_string().unwrap_or_default());
+    assert!(names.into_iter().all(|name| !context.has(&name)));
+}
+
+#[test]
+fn a_script_that_fails_in_the_checkout_says_so() {
+    let (context, _) = locked(&json!({"prepare": "echo broken; exit 3"}));
+    context.run(&["ci", "--scripts", "npm"]).exits(8).says(&[
+        "error[EGITPREPARE]: `gd@1.0.0` cannot be prepared",
+        "exit code 3",
+    ]);
+    assert!(!context.has("node_modules"));
+}
+
+#[test]
+fn folders_are_packed_where_links_are_not_wanted() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"folder": "file:folder"}}));
+    context.put(
+        "folder/package.json",
+        r#"{"name": "folder", "version": "1.0.0", "files": ["lib"]}"#,
+    );
+    context.put("folder/lib/x.js", "1");
+    context.put("folder/not.js", "1");
+    context.run(&["shrinkwrap", "--install-links"]).exits(0);
+    context.run(&["ci", "--install-links"]).exits(0);
+    assert!(context.has("node_modules/folder/lib/x.js"));
+    assert!(!context.has("node_modules/folder/not.js"));
+    assert!(!context.project().join("node_modules/folder").is_symlink());
+    // It may change at any time: nothing says that it is up to date.
+    context.put("folder/lib/x.js", "2");
+    context.run(&["ci", "--install-links"]).exits(0);
+    assert_eq!(context.read("node_modules/folder/lib/x.js"), "2");
+}

@@ -209,14 +209,33 @@ fn a_script_that_fails_exits_8_unless_scripts_are_ignored() {
 }
 
 #[test]
-fn a_dry_run_installs_nothing() {
+fn a_dry_run_says_what_would_change_and_installs_nothing() {
     let context = wants_a();
     context.run(&["shrinkwrap"]).exits(0);
-    context
-        .run(&["ci", "--dry-run"])
-        .exits(0)
-        .says(&["would install 3 packages"]);
+    let answer = context.run(&["ci", "--dry-run"]).exits(0);
+    assert_eq!(
+        answer.stdout,
+        "add a@1.1.0 (node_modules/a)\nadd b@1.0.0 (node_modules/b)\nadd d@2.0.0 (node_modules/d)\n"
+    );
+    answer.says(&["would install 3 packages"]);
     assert!(!context.has("node_modules"));
+    context.run(&["ci"]).exits(0);
+    let manifest =
+        r#"{"name": "p", "version": "1.0.0", "dependencies": {"a": "1.0.0", "scripted": "1"}}"#;
+    context.put("package.json", manifest);
+    context.run(&["shrinkwrap"]).exits(0);
+    let answer = context.run(&["ci", "--dry-run"]).exits(0);
+    assert_eq!(
+        answer.stdout,
+        "add scripted@1.0.0 (node_modules/scripted)\n\
+         change a@1.1.0 to a@1.0.0 (node_modules/a)\n\
+         remove d@2.0.0 (node_modules/d)\n\
+         refuse: scripted@1.0.0 may not run the install scripts that it needs\n"
+    );
+    let allowed = ["ci", "--dry-run", "--json", "--allow-scripts", "scripted"];
+    let document = context.run(&allowed).exits(0).json();
+    assert_eq!(document["wouldDo"]["scripts"], json!(["scripted@1.0.0"]));
+    assert!(context.has("node_modules/d"));
 }
 
 #[test]
@@ -225,4 +244,21 @@ fn json_sums_up_on_standard_output() {
     assert_eq!(document["version"], 1);
     assert_eq!(document["packages"], 3);
     assert_eq!(document["current"], false);
+}
+
+#[test]
+fn a_node_modules_that_is_a_link_is_refused_and_its_target_untouched() {
+    let context = wants_a();
+    context.run(&["shrinkwrap"]).exits(0);
+    let elsewhere = context.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("precious"), "1").unwrap();
+    let link = context.project().join("node_modules");
+    std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+    context
+        .run(&["ci"])
+        .exits(6)
+        .says(&["error[ELINKED]", "node_modules` is a link to"]);
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
+    assert!(link.is_symlink());
 }

@@ -1,11 +1,16 @@
 //! The program as users meet it: flags, output, exit codes, files on disk.
 
+mod complete;
 mod context;
 mod diff;
 mod git;
 mod help;
+mod import;
 mod install;
 mod interrupt;
 mod readme;
+mod scripts;
 mod shrinkwrap;
+mod store;
 mod usage;
+mod verify;
