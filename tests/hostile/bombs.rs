@@ -319,15 +319,15 @@ fn work_without_end() {
 }
 
 #[test]
-fn five_thousand_warnings_are_not_a_flood() {
+fn hundreds_of_warnings_are_not_a_flood() {
     let world = World::new();
     world.wants(json!({"evil": "^1.0.0"}));
     let words = "x".repeat(1000);
-    let dependencies: Map<String, Value> = (0..1000)
+    let dependencies: Map<String, Value> = (0..400)
         .map(|number| (format!("w{number}"), json!("^1.0.0")))
         .collect();
     versions(&world, "evil", 1, &|_| Value::Object(dependencies.clone()));
-    for number in 0..1000 {
+    for number in 0..400 {
         let name = format!("w{number}");
         let entry = json!({"name": name, "version": "1.0.0", "deprecated": words, "dist": {"tarball": world.url(&name, "1.0.0"), "integrity": Integrity::of(b"x").to_string()}});
         let packument =
