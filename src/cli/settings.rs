@@ -67,6 +67,7 @@ pub fn session(
     let config = Config::load(&project, &env, &flags)?;
     // A date that is none is a mistake even in a run that never needs it.
     config.before(0)?;
+    config.limits()?;
     let store = store(global, &env)?;
     let host = host(runtime, &env, &store, renderer);
     Ok(Session {

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+use url::Url;
+
 use super::git;
 use crate::disk::DiskError;
 use crate::integrity::Integrity;
@@ -11,7 +14,7 @@ use crate::lock;
 use crate::manifest::{self, Manifest, Origin};
 use crate::name::PackageId;
 use crate::npmrc::Generation;
-use crate::registry::Registry;
+use crate::registry::{PickError, Registry};
 use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
 use crate::store::{Bench, Store, StoreError, read_manifest};
@@ -111,14 +114,31 @@ impl Sources<'_> {
             .pick(&packument, spec)
             .map_err(LoadFailure::new)?;
         let manifest = packument.manifest(index);
-        let dist = |field: &str| manifest.object("dist")?.get(field)?.as_str();
-        // An integrity that cannot be read is no reason to believe the weaker hash beside it.
-        let integrity = match dist("integrity").filter(|text| !text.is_empty()) {
-            Some(integrity) => Integrity::parse(integrity),
-            None => dist("shasum").and_then(Integrity::from_shasum),
+        let flawed = |reason: &str| {
+            LoadFailure::new(PickError::Malformed {
+                id: format!("{name}@{}", packument.version_text(index)),
+                reason: reason.to_owned(),
+            })
+        };
+        let dist = |field: &str| {
+            let value = manifest.object("dist")?.get(field)?;
+            json::truthy(value).then_some(value)
+        };
+        if dist("tarball").is_some_and(|url| !url.as_str().is_some_and(is_plain_address)) {
+            let reason = "its tarball is not at an http or https URL without credentials";
+            return Err(flawed(reason));
+        }
+        let dist_text = |field: &str| dist(field).and_then(Value::as_str);
+        let integrity = match dist("integrity") {
+            Some(text) if text.as_str().is_some_and(Integrity::is_well_formed) => {
+                dist_text("integrity").and_then(Integrity::parse)
+            }
+            // Such a thing is no reason to believe the weaker hash beside it.
+            Some(_) => return Err(flawed("its integrity is malformed")),
+            None => dist_text("shasum").and_then(Integrity::from_shasum),
         };
         Ok(Fetched {
-            resolved: dist("tarball").map(Into::into),
+            resolved: dist_text("tarball").map(Into::into),
             integrity: integrity.map(|integrity| integrity.to_string().into()),
             manifest,
         })
@@ -165,6 +185,18 @@ impl Sources<'_> {
         let tarball = self.registry.tarball(&id.name, resolved);
         Ok(tarball.map_err(LoadFailure::new)?.to_vec())
     }
+}
+
+/// An address that a lock may name: http or https, with nobody's password in it.
+fn is_plain_address(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && text.contains("://")
 }
 
 /// The files whose bytes the resolver looks at.

@@ -38,6 +38,7 @@ fn add(store: &Store, number: usize) -> WantedPackage {
         runs_scripts: false,
         bundled: false,
         bins: vec![(format!("bin-{number}"), "lib/part-0/file-0.js".to_owned())],
+        claims: None,
     }
 }
 
