@@ -4,7 +4,7 @@
 use crate::world::{Answer, Place, World, difference};
 
 /// What a call may answer; the full disk and the broken one, limits, permissions, interruption.
-const FAULTS: [(&str, &[&str]); 18] = [
+const FAULTS: [(&str, &[&str]); 17] = [
     ("openat", &["EIO", "ENOSPC", "EACCES", "EMFILE", "EROFS"]),
     ("read", &["EIO", "EINTR"]),
     ("write", &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
@@ -21,7 +21,6 @@ const FAULTS: [(&str, &[&str]); 18] = [
     ("mkdir", &["EIO", "ENOSPC"]),
     ("getdents64", &["EIO"]),
     ("flock", &["EINTR", "ENOLCK"]),
-    ("mmap", &["ENOMEM"]),
     ("ftruncate", &["EIO", "ENOSPC"]),
 ];
 
