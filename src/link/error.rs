@@ -23,6 +23,26 @@ pub enum LinkError {
         #[source]
         source: io::Error,
     },
+    #[error("`{}` cannot be moved aside: it, or something in it, lies on another file system or on a lower layer of an image", path.display())]
+    #[diagnostic(
+        code(EXDEV),
+        help("unmount it, or empty it and try again; it is as it was")
+    )]
+    Device {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{}` cannot be moved aside: it, or something in it, is a mount point or in use", path.display())]
+    #[diagnostic(
+        code(EBUSY),
+        help("unmount what lies inside, or end what uses it, and try again; it is as it was")
+    )]
+    Busy {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("`{location}` is no place for a package: {why}")]
     #[diagnostic(
         code(EINVALIDLOCATION),
@@ -72,6 +92,16 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// A former or new tree that a rename did not move.
+    pub(super) fn not_moved(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::CrossesDevices => Self::Device { path, source },
+            io::ErrorKind::ResourceBusy => Self::Busy { path, source },
+            _ => Self::at("put the new tree at", path)(source),
+        }
+    }
+
     pub(super) fn at<E: Into<io::Error>>(
         action: &'static str,
         path: impl AsRef<Path>,

@@ -11,6 +11,7 @@
 mod bins;
 mod error;
 mod expect;
+mod ground;
 mod place;
 mod plan;
 pub mod state;
@@ -25,6 +26,7 @@ use std::path::Path;
 
 pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
+pub use ground::is_mount_point;
 pub use swap::{Cleanup, Staged, Swapped, tidy};
 
 use crate::integrity::Integrity;

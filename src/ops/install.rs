@@ -366,15 +366,14 @@ impl Run<'_> {
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
-        // What scripts left behind in the folders belongs to the tree.
-        if let Some(digest) = self
-            .digest
-            .filter(|_| !wanted.packages.iter().any(may_change))
-        {
-            state::record(&session.project, digest, self.store, swapped.contents());
-        }
         outcome.deprecated = wanted::deprecated(tree, wanted);
-        let cleanup = swapped.commit()?;
+        let is_known = !wanted.packages.iter().any(may_change);
+        let cleanup = swapped.commit(|contents| {
+            // What scripts left behind in the folders belongs to the tree.
+            if let Some(digest) = self.digest.filter(|_| is_known) {
+                state::record(&session.project, digest, self.store, contents);
+            }
+        })?;
         outcome.scripts_run += self.lifecycle.run_own()?;
         cleanup.wait();
         Ok(outcome)
