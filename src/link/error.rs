@@ -74,6 +74,19 @@ pub enum LinkError {
         help("the lock says inBundle; make it anew with `heatseal shrinkwrap`")
     )]
     NotBundled { location: String },
+    #[error("`{path}` of `{package}` was {what} after the install scripts of {}", ran.join(", "))]
+    #[diagnostic(
+        code(EINTEGRITY),
+        help(
+            "the script of a package may write into its own folder only: report it to its maintainers, and forbid it in package.json: \"heatseal\": {{\"allowScripts\": {{\"NAME\": false}}}}"
+        )
+    )]
+    Neighbour {
+        package: PackageId,
+        path: String,
+        what: &'static str,
+        ran: Vec<String>,
+    },
     #[error("the tarball of `{0}` was not delivered")]
     #[diagnostic(code(ENETWORK), help("try again"))]
     Undelivered(PackageId),

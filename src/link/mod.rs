@@ -16,6 +16,7 @@ mod place;
 mod plan;
 pub mod state;
 pub mod swap;
+mod watch;
 mod work;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
 pub use ground::is_mount_point;
 pub use swap::{Cleanup, Staged, Swapped, tidy};
+pub use watch::Watch;
 
 use crate::integrity::Integrity;
 use crate::name::PackageId;

@@ -317,6 +317,11 @@ impl Swapped {
         std::mem::forget(self);
     }
 
+    /// Remembers what the files of all packages look like but of those at the locations `scripted`.
+    pub fn watch(&self, scripted: &FxHashSet<&str>) -> super::Watch {
+        super::Watch::begin(&self.project, &self.contents, scripted)
+    }
+
     /// Makes the new tree final and deletes the former one on threads of its own. `record` gets the
     /// folders of the new tree, for [`super::state::record`], while nobody else may change it.
     pub fn commit(

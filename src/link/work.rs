@@ -399,7 +399,7 @@ fn want(slot: usize, package: &WantedPackage, again: bool) -> TarballWant {
 }
 
 /// The next number below `end`.
-fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
+pub(super) fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
     let at = next.fetch_add(1, Ordering::Relaxed);
     (at < end).then_some(at)
 }
