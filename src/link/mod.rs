@@ -9,6 +9,7 @@
 //! through [`Fetch`] while packages that it has are linked.
 
 mod bins;
+mod compare;
 mod error;
 mod expect;
 mod ground;

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::compare::compare;
 use super::place::{Carrier, PlaceError, Source};
 use super::plan::Plan;
 use super::swap::Staging;
@@ -262,7 +263,7 @@ impl Crew<'_> {
         let expected = wanted.integrity.as_ref();
         let sha512 = match store::verify(&wanted.id, tarball, expected) {
             Err(error) if !error.is_final() && self.first_wrong(slot) => return Ok(()),
-            verdict => verdict?,
+            verdict => verdict.map_err(|error| self.compare(slot, tarball, error))?,
         };
         let archive = store::unpack(bench, &wanted.id, tarball, sha512, store.limits())?;
         for note in &archive.notes {
@@ -295,6 +296,18 @@ impl Crew<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds to a wrong hash what is known of the files.
+    fn compare(&self, slot: usize, tarball: &[u8], mut error: StoreError) -> StoreError {
+        if let StoreError::Integrity { id, comparison, .. } = &mut error {
+            let places = self.plan.slots[slot].places.iter();
+            let places: Vec<_> = places.map(|place| &self.plan.places[*place]).collect();
+            let project = self.staging.project();
+            let told = compare(project, self.means.store, id, tarball, &places);
+            *comparison = told.map(Into::into);
+        }
+        error
     }
 
     /// Notes a wrong hash for the second round; `false` when this was the second.
