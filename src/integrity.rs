@@ -85,6 +85,12 @@ impl Integrity {
         (!hashes.is_empty()).then_some(Self { hashes })
     }
 
+    /// Is every part of the text a hash that npm understands? [`Self::parse`] passes over others.
+    pub fn is_well_formed(text: &str) -> bool {
+        let mut parts = text.split_ascii_whitespace().peekable();
+        parts.peek().is_some() && parts.all(|part| parse_hash(part).is_some())
+    }
+
     /// The sha1 of a registry document's `dist.shasum` (40 hex digits).
     pub fn from_shasum(hex: &str) -> Option<Self> {
         if hex.len() != 40 || !hex.is_ascii() {

@@ -1,8 +1,12 @@
 //! JSON text with its indentation and newlines, written back as npm writes it.
 
+mod strict;
+
 use serde_json::{Map, Number, Value};
 
 use crate::collate;
+
+pub use strict::{Ambiguity, Matters, first_ambiguity};
 
 /// A parsed text with the formatting that npm carries over to what it writes.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@
 //! - [`integrity`]: subresource-integrity strings, and bytes held against them.
 //! - [`collate`]: the ICU order in which npm sorts names and paths.
 //! - [`json`]: JSON text with its indentation and newlines, written back as npm writes it.
+//! - [`limits`]: how much foreign input may ask for.
 //! - [`report`]: facts about work under way, for whoever shows them.
 //! - [`disk`]: files written whole or not at all.
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
@@ -36,6 +37,7 @@ pub mod disk;
 pub mod foreign;
 pub mod integrity;
 pub mod json;
+pub mod limits;
 pub mod link;
 pub mod lock;
 pub mod manifest;

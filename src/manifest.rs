@@ -1,11 +1,15 @@
 //! `package.json` as written (unknown fields and key order survive), and normalised as npm does.
 
+mod claims;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use crate::disk::{self, DiskError};
 use crate::json::{self, Document, JsonError};
+
+pub use claims::{Claims, Difference, is_plain_name, is_plain_path};
 
 /// One package's manifest: the project's own, a workspace's, a registry version's or a lock entry.
 ///

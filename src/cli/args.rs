@@ -194,7 +194,7 @@ pub struct Installing {
     /// Packages that do without a binary for the target, though they have some for others
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow_without_binary: Vec<String>,
-    /// Accept lock entries without a hash (they are not proven)
+    /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
     /// Print a summary as JSON on standard output

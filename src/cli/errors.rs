@@ -6,7 +6,7 @@ use std::io;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
-use super::paint::{Paint, one_line, visible};
+use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
@@ -97,23 +97,23 @@ impl Failure {
             format!("[{}]", one_line(&self.code))
         };
         let head = paint.red(format!("error{code}"));
-        let mut lines = vec![format!("{head}: {}", visible(&self.message))];
+        let mut lines = vec![format!("{head}: {}", message(&self.message))];
         let shown = self.details.iter().take(MOST_DETAILS);
-        lines.extend(shown.map(|detail| format!("  {}", visible(detail))));
+        lines.extend(shown.map(|detail| format!("  {}", message(detail))));
         if self.details.len() > MOST_DETAILS {
             lines.push(format!("  and {} more", self.details.len() - MOST_DETAILS));
         }
         for cause in &self.causes {
-            lines.push(format!("  caused by: {}", visible(cause)));
+            lines.push(format!("  caused by: {}", message(cause)));
         }
         if !self.chain.is_empty() {
             lines.push(format!(
                 "  required by: {}",
-                one_line(&self.chain.join(" › "))
+                message(&one_line(&self.chain.join(" › ")))
             ));
         }
         for hint in &self.hints {
-            lines.push(format!("{}: {}", paint.cyan("hint"), visible(hint)));
+            lines.push(format!("{}: {}", paint.cyan("hint"), message(hint)));
         }
         lines.join("\n")
     }
@@ -279,7 +279,8 @@ impl From<RegistryError> for Failure {
 
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Self {
-        let code = error.code();
+        let code = Some(error.code()).filter(|code| !code.is_empty());
+        let code = code.unwrap_or_else(|| "EINVALIDSPEC".to_owned());
         let (otherwise, causes) = match &error {
             ResolveError::Load { failure, .. } => (
                 load_exit(failure),
@@ -364,6 +365,16 @@ impl From<InstallError> for Failure {
                 ..Self::usage(
                     message,
                     "run `heatseal shrinkwrap` to bring the lock in line, review it and commit it",
+                )
+            },
+            InstallError::Origin(error) => Self::of(&error, exit::POLICY),
+            InstallError::Dishonest { entries, .. } => Self {
+                code: "ELOCKENTRY".to_owned(),
+                details: entries,
+                exit: exit::LOCK,
+                ..Self::usage(
+                    message,
+                    "somebody may have tampered with the lock; run `heatseal shrinkwrap` to write it anew and review the differences",
                 )
             },
             InstallError::Scripts(refused) => scripts_refused(&refused, message),

@@ -71,7 +71,7 @@ const FLAGS: &[Flag] = &[
     ),
     flag(
         "install-strategy",
-        Takes::Words(&["hoisted", "nested", "shallow"]),
+        Takes::Words(&["hoisted", "nested", "shallow", "linked"]),
         "Where packages go in the tree [default: hoisted]",
     ),
     flag(
@@ -165,6 +165,44 @@ const FLAGS: &[Flag] = &[
         Takes::Switch,
         "Link commands into node_modules/.bin [default: true]",
     ),
+    flag(
+        "allow-host",
+        Takes::Value("HOST"),
+        "Fetch tarballs from this host, too (may be repeated)",
+    ),
+    flag(
+        "accept-manifest",
+        Takes::Value("NAME@VERSION"),
+        "Accept that this package's tarball and lock entry differ (may be repeated)",
+    ),
+    flag(
+        "max-unpacked-size",
+        Takes::Value("SIZE"),
+        "Largest package, unpacked [default: 512M, or 20 times its tarball]",
+    ),
+    flag(
+        "max-install-size",
+        Takes::Value("SIZE"),
+        "Largest sum of all packages [default: 8G]",
+    ),
+    flag(
+        "max-entries",
+        Takes::Value("COUNT"),
+        "Most entries of a package's archive [default: 50000]",
+    ),
+    flag("max-metadata-size", Takes::Value("SIZE"), ""),
+    flag("max-manifest-size", Takes::Value("SIZE"), ""),
+    flag(
+        "max-tarball-size",
+        Takes::Value("SIZE"),
+        "Largest tarball [default: 512M]",
+    ),
+    flag(
+        "max-packument-size",
+        Takes::Value("SIZE"),
+        "Largest answer about a package [default: 64M]",
+    ),
+    flag("max-lockfile-size", Takes::Value("SIZE"), ""),
     flag("production", Takes::Switch, ""),
     flag("only", Takes::Value("KIND"), ""),
     flag("also", Takes::Value("KIND"), ""),

@@ -76,6 +76,32 @@ pub fn visible(text: &str) -> String {
     out
 }
 
+/// Bytes that a line of a message may have.
+pub const LONGEST_LINE: usize = 340;
+
+/// `visible`, each line shortened in its middle: what happened stands at one end or the other.
+pub fn message(text: &str) -> String {
+    let visible = visible(text);
+    if visible.len() <= LONGEST_LINE {
+        return visible;
+    }
+    let lines: Vec<String> = visible
+        .split('\n')
+        .map(|line| shortened(line.to_owned()))
+        .collect();
+    lines.join("\n")
+}
+
+/// A line without its middle, where it is too long.
+pub fn shortened(line: String) -> String {
+    if line.len() <= LONGEST_LINE {
+        return line;
+    }
+    let head = line.floor_char_boundary(LONGEST_LINE * 2 / 3);
+    let tail = line.ceil_char_boundary(line.len() - LONGEST_LINE / 3 + 4);
+    format!("{}…{}", &line[..head], &line[tail..])
+}
+
 /// `visible` on one line.
 pub fn one_line(text: &str) -> String {
     visible(text)
@@ -113,6 +139,16 @@ mod tests {
             visible("a\x1b[2Jb\rc\u{202e}d\ne\u{9b}"),
             "a\\u{1b}[2Jb\\u{d}c\\u{202e}d\ne\\u{9b}"
         );
+    }
+
+    #[test]
+    fn a_long_line_keeps_both_its_ends() {
+        let long = format!("short\nhead {} tail", "é".repeat(1000));
+        let shown = message(&long);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[0], "short");
+        assert!(lines[1].len() <= LONGEST_LINE);
+        assert!(lines[1].starts_with("head ") && lines[1].ends_with(" tail"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::paint::{Paint, count, one_line, packages};
+use super::paint::{Paint, count, one_line, packages, shortened};
 use crate::report::{Event, Reporter};
 
 /// How much is shown while work is under way.
@@ -64,6 +64,9 @@ struct Counters {
     script: Mutex<String>,
 }
 
+/// A log is not to be flooded: what comes after these is only mentioned.
+const MOST_WARNINGS: usize = 100;
+
 /// The one listener of a run.
 pub struct Renderer {
     manner: Manner,
@@ -110,10 +113,16 @@ impl Renderer {
         let line = format!(
             "{}: {}",
             self.paint.yellow(format!("warning{code}")),
-            one_line(message)
+            shortened(one_line(message))
         );
-        if lock(&self.warned).insert(line.clone()) {
-            self.say(&line);
+        let shown = {
+            let mut warned = lock(&self.warned);
+            warned.insert(line.clone()).then_some(warned.len())
+        };
+        match shown {
+            Some(..=MOST_WARNINGS) => self.say(&line),
+            Some(number) if number == MOST_WARNINGS + 1 => self.say("more warnings are not shown"),
+            _ => {}
         }
     }
 

@@ -67,6 +67,7 @@ pub fn session(
     let config = Config::load(&project, &env, &flags)?;
     // A date that is none is a mistake even in a run that never needs it.
     config.before(0)?;
+    config.limits()?;
     let store = store(global, &env)?;
     let host = host(runtime, &env, &store, renderer);
     Ok(Session {
@@ -155,12 +156,13 @@ fn strategy(config: &Config) -> Result<Strategy, Failure> {
     match config.text("install-strategy") {
         _ if on("legacy-bundling") => Ok(Strategy::Nested),
         _ if on("global-style") => Ok(Strategy::Shallow),
-        None | Some("" | "hoisted") => Ok(Strategy::Hoisted),
+        // The lock of a linked tree is the hoisted one.
+        None | Some("" | "hoisted" | "linked") => Ok(Strategy::Hoisted),
         Some("nested") => Ok(Strategy::Nested),
         Some("shallow") => Ok(Strategy::Shallow),
         Some(other) => Err(Failure::usage(
             format!("heatseal has no install strategy `{other}`"),
-            "set install-strategy to hoisted, nested or shallow",
+            "set install-strategy to hoisted, nested, shallow or linked",
         )),
     }
 }
@@ -232,6 +234,12 @@ pub fn install_request(
     session: &Session,
 ) -> Result<InstallRequest, Failure> {
     let config = &session.config;
+    if config.text("install-strategy") == Some("linked") {
+        return Err(Failure::usage(
+            "heatseal can lock for the `linked` install strategy, and not install so",
+            "set install-strategy to hoisted: the lock is the same",
+        ));
+    }
     Ok(InstallRequest {
         frozen,
         omit: omit(config),

@@ -3,7 +3,7 @@
 //! Source: npm's `bin-links` and `arborist/rebuild.js` (npm-semantics.md 7.7): packages by depth,
 //! then by path in ICU order; the first to name a bin has it, even if its file is missing.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{LinkError, Wanted};
 use crate::collate;
@@ -19,8 +19,14 @@ pub(super) struct Bin {
     pub target: String,
 }
 
+/// A warning's code and words.
+pub(super) type Remark = (&'static str, String);
+
 /// The bins of each location that has any.
-pub(super) fn claim(wanted: &Wanted) -> Result<FxHashMap<&str, Vec<Bin>>, LinkError> {
+pub(super) type Claimed<'w> = FxHashMap<&'w str, Vec<Bin>>;
+
+/// Gives every bin to its claimant; tells what is odd about some of them.
+pub(super) fn claim(wanted: &Wanted) -> Result<(Claimed<'_>, Vec<Remark>), LinkError> {
     let packages = wanted
         .packages
         .iter()
@@ -35,23 +41,42 @@ pub(super) fn claim(wanted: &Wanted) -> Result<FxHashMap<&str, Vec<Bin>>, LinkEr
         .collect();
     claimants
         .sort_by(|(a, _), (b, _)| depth(a).cmp(&depth(b)).then_with(|| collate::compare(a, b)));
-    let mut taken = FxHashSet::default();
-    let mut claimed: FxHashMap<&str, Vec<Bin>> = FxHashMap::default();
+    let mut remarks = Vec::new();
+    let mut taken: FxHashMap<(&str, &str), &str> = FxHashMap::default();
+    let mut claimed = Claimed::default();
     for (location, bins) in claimants {
         for (name, target) in bins {
             let target = check(location, name, target)?;
             let (folder, package) = split(location);
-            if taken.insert((folder, name.as_str())) {
+            if SYSTEM.contains(&name.as_str()) {
+                let message = format!("{location} puts `{name}` in .bin, before the system's own");
+                remarks.push(("EBINNAME", message));
+            }
+            let holder = *taken.entry((folder, name.as_str())).or_insert(location);
+            if holder == location {
                 claimed.entry(location).or_default().push(Bin {
                     link: format!("{}.bin/{name}", below_home(folder)),
                     text: format!("../{package}/{target}"),
                     target,
                 });
+            } else {
+                let message = format!("{location} does not get the bin `{name}`: {holder} has it");
+                remarks.push(("EBINTAKEN", message));
             }
         }
     }
-    Ok(claimed)
+    Ok((claimed, remarks))
 }
+
+/// Commands that scripts and people expect from the system: POSIX's that are used in scripts, and
+/// Node's.
+const SYSTEM: [&str; 58] = [
+    "awk", "basename", "bash", "cat", "cd", "chmod", "chown", "cmp", "command", "corepack", "cp",
+    "cut", "date", "dd", "df", "diff", "dirname", "du", "echo", "env", "expr", "false", "find",
+    "git", "grep", "head", "id", "kill", "ln", "ls", "mkdir", "mv", "node", "npm", "npx", "od",
+    "printf", "ps", "pwd", "rm", "rmdir", "sed", "sh", "sleep", "sort", "tail", "tee", "test",
+    "touch", "tr", "true", "tty", "umask", "uname", "uniq", "wait", "wc", "xargs",
+];
 
 fn depth(location: &str) -> usize {
     location

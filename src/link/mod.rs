@@ -33,8 +33,9 @@ pub use swap::{Cleanup, Staged, Swapped, tidy};
 pub use watch::Watch;
 
 use crate::integrity::Integrity;
+use crate::manifest::Claims;
 use crate::name::PackageId;
-use crate::report::Reporter;
+use crate::report::{Event, Reporter};
 use crate::store::Store;
 
 /// Everything that `node_modules` shall hold.
@@ -66,6 +67,9 @@ pub struct WantedPackage {
     pub bundled: bool,
     /// Name and path inside the package.
     pub bins: Vec<(String, String)>,
+    /// What the lock says of it that steers an install; the package must say the same. `None`:
+    /// whatever it says is accepted.
+    pub claims: Option<Claims>,
 }
 
 #[derive(Debug, Clone)]
@@ -129,6 +133,9 @@ pub struct Means<'a> {
 /// - Errors leave nothing behind and the present tree untouched.
 pub fn stage(project: &Path, wanted: &Wanted, means: Means<'_>) -> Result<Staged, LinkError> {
     let plan = plan::Plan::of(wanted)?;
+    for (code, message) in plan.remarks.iter().cloned() {
+        means.reporter.emit(Event::Warning { code, message });
+    }
     let staging = swap::Staging::begin(project, &plan.homes, means.reporter)?;
     let packages = work::build(&plan, &staging, means)?;
     place::finish(

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -34,6 +35,8 @@ pub(super) struct Carrier {
     mode: LinkMode,
     umask: u32,
     refused: AtomicBool,
+    /// Sentences about bins whose file is not there.
+    missing: Mutex<Vec<String>>,
 }
 
 /// Why a package folder is not there.
@@ -108,11 +111,22 @@ impl Source<'_> {
 }
 
 impl Carrier {
+    /// What is to be said about bins whose file is not there, in a fixed order.
+    pub fn missing_bins(self) -> Vec<String> {
+        let mut missing = self
+            .missing
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        missing.sort();
+        missing
+    }
+
     pub fn new(mode: LinkMode, umask: u32) -> Self {
         Self {
             mode,
             umask,
             refused: AtomicBool::new(false),
+            missing: Mutex::default(),
         }
     }
 
@@ -162,7 +176,14 @@ impl Carrier {
                 .map_err(|error| error.below(&place.path))
         })?;
         for bin in &place.bins {
-            link_bin(home, folder.as_fd(), bin).map_err(disk("make the link", &bin.link))?;
+            let linked = link_bin(home, folder.as_fd(), bin);
+            if !linked.map_err(disk("make the link", &bin.link))? {
+                let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+                missing.push(format!(
+                    "{}: its bin `{}` is not in its tarball",
+                    place.package.id, bin.target
+                ));
+            }
         }
         Ok(())
     }
@@ -241,11 +262,11 @@ impl Carrier {
     }
 }
 
-/// A link in `.bin`, when its target is there; `folder` is the package's.
-fn link_bin(home: BorrowedFd<'_>, folder: BorrowedFd<'_>, bin: &Bin) -> io::Result<()> {
+/// A link in `.bin`, when its target is there; is it? `folder` is the package's.
+fn link_bin(home: BorrowedFd<'_>, folder: BorrowedFd<'_>, bin: &Bin) -> io::Result<bool> {
     match rustix::fs::statat(folder, &*bin.target, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => make_link(home, &bin.link, &bin.text),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Ok(_) => make_link(home, &bin.link, &bin.text).map(|()| true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::bins::{self, Bin};
+use super::bins::{self, Bin, Remark};
 use super::{LinkError, Wanted, WantedPackage};
 use crate::name::PackageName;
 
@@ -15,6 +15,8 @@ pub(super) struct Plan<'w> {
     pub links: Vec<Link>,
     /// Locations that must have come with the packages around them.
     pub bundled: Vec<Bundled>,
+    /// What the user should know of bins.
+    pub remarks: Vec<Remark>,
 }
 
 pub(super) struct Home {
@@ -76,13 +78,15 @@ impl<'w> Plan<'w> {
             places: Vec::new(),
             links: Vec::new(),
             bundled: Vec::new(),
+            remarks: Vec::new(),
         };
         for folder in &wanted.workspaces {
             check_folder(folder, folder)?;
             plan.home(folder);
         }
         check_shape(wanted)?;
-        let mut bins = bins::claim(wanted)?;
+        let (mut bins, remarks) = bins::claim(wanted)?;
+        plan.remarks = remarks;
         plan.add_packages(wanted, &mut bins)?;
         for link in &wanted.links {
             let location = Location::parse(&link.location)?;

@@ -94,6 +94,7 @@ impl Fixture {
             runs_scripts: false,
             bundled: false,
             bins: owned(bins),
+            claims: None,
         });
         self.fetch.known.push((name.to_owned(), bytes));
     }

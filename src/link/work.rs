@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::compare::compare;
@@ -11,6 +11,7 @@ use super::place::{Carrier, PlaceError, Source};
 use super::plan::Plan;
 use super::swap::Staging;
 use super::{FetchError, LinkError, LinkMode, Means, TarballWant, WantedPackage};
+use crate::manifest::Claims;
 use crate::report::Event;
 use crate::store::{self, Bench, Package, StoreError};
 
@@ -33,6 +34,7 @@ pub(super) fn build(
         slots: plan.slots.iter().map(|_| OnceLock::new()).collect(),
         board: Mutex::default(),
         wake: Condvar::new(),
+        unpacked: AtomicU64::new(0),
     };
     crew.probe();
     crew.run();
@@ -40,10 +42,14 @@ pub(super) fn build(
         .board
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
-    match board.failure {
-        Some((_, error)) => Err(error),
-        None => Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect()),
+    if let Some((_, error)) = board.failure {
+        return Err(error);
     }
+    for message in crew.carrier.missing_bins() {
+        let code = "EBINMISSING";
+        means.reporter.emit(Event::Warning { code, message });
+    }
+    Ok(crew.slots.into_iter().map(OnceLock::into_inner).collect())
 }
 
 /// What is left to do, shared by all threads.
@@ -78,6 +84,8 @@ struct Crew<'a> {
     slots: Vec<OnceLock<Package>>,
     board: Mutex<Board>,
     wake: Condvar,
+    /// Bytes of all packages so far.
+    unpacked: AtomicU64,
 }
 
 impl Crew<'_> {
@@ -114,6 +122,9 @@ impl Crew<'_> {
             return Ok(());
         };
         package.check_identity(&wanted.id)?;
+        for (wanted, claims) in self.claimed(at) {
+            store.check_claims(&package, &wanted.id, claims)?;
+        }
         let intact = store
             .open_package(&package)
             .is_ok_and(|folder| package.is_intact(folder.as_fd()));
@@ -123,6 +134,7 @@ impl Crew<'_> {
             store.heal(package.sha512())
         };
         if let Some(package) = package {
+            self.count(wanted, package.unpacked())?;
             self.means.reporter.emit(Event::TarballStored {
                 id: wanted.id.clone(),
                 bytes: 0,
@@ -266,6 +278,11 @@ impl Crew<'_> {
             verdict => verdict.map_err(|error| self.compare(slot, tarball, error))?,
         };
         let archive = store::unpack(bench, &wanted.id, tarball, sha512, store.limits())?;
+        for (wanted, claims) in self.claimed(slot) {
+            store::check_claims(&wanted.id, claims, &archive.claims)?;
+        }
+        let unpacked = archive.files.iter().map(|file| file.bytes.len() as u64);
+        self.count(wanted, unpacked.sum())?;
         for note in &archive.notes {
             let message = format!("{}: {note}", wanted.id);
             let code = "TAR_ENTRY_INFO";
@@ -308,6 +325,27 @@ impl Crew<'_> {
             *comparison = told.map(Into::into);
         }
         error
+    }
+
+    /// The packages of a slot's places whose claims are to be held against the tarball's.
+    fn claimed(&self, slot: usize) -> impl Iterator<Item = (&WantedPackage, &Claims)> {
+        let places = self.plan.slots.get(slot).map(|slot| &slot.places);
+        let places = places.into_iter().flatten();
+        places.filter_map(|place| {
+            let package = self.plan.places.get(*place)?.package;
+            Some((package, package.claims.as_ref()?))
+        })
+    }
+
+    /// Adds a package's bytes to what the whole install may have.
+    fn count(&self, package: &WantedPackage, bytes: u64) -> Result<(), LinkError> {
+        let limit = self.means.store.limits().install;
+        let before = self.unpacked.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > limit {
+            let id = package.id.clone();
+            return Err(StoreError::InstallTooLarge { id, limit }.into());
+        }
+        Ok(())
     }
 
     /// Notes a wrong hash for the second round; `false` when this was the second.

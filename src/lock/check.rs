@@ -4,12 +4,14 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::places::link_target;
 use super::{Lock, LockError, conflict};
-use crate::json;
+use crate::integrity::Integrity;
+use crate::json::{self, Ambiguity};
+use crate::limits::DEEPEST_JSON;
+use crate::manifest::{is_plain_name, is_plain_path};
 use crate::name::PackageName;
 
 /// What a key of `packages` stands for.
@@ -37,6 +39,8 @@ pub enum KeyFlaw {
     BadName,
     Reserved,
     NoTarget,
+    NoParent,
+    Long,
 }
 
 impl fmt::Display for KeyFlaw {
@@ -50,10 +54,15 @@ impl fmt::Display for KeyFlaw {
             Self::Dots => "has `.` or `..` where only folders may be",
             Self::BadName => "has no package name after `node_modules/`",
             Self::Reserved => "has a reserved folder name",
-            Self::NoTarget => "is outside the project and nothing links there",
+            Self::NoParent => "lies in a package that is not in the lock",
+            Self::Long => "is longer than 4096 bytes",
+            Self::NoTarget => "is a folder to which nothing links",
         })
     }
 }
+
+/// No file system takes longer paths.
+const LONGEST_KEY: usize = 4096;
 
 /// What a key of `packages` stands for: folders, then `node_modules/name` any number of times.
 ///
@@ -61,6 +70,9 @@ impl fmt::Display for KeyFlaw {
 pub fn check_key(key: &str) -> Result<Place, KeyFlaw> {
     if key.is_empty() {
         return Ok(Place::Project);
+    }
+    if key.len() > LONGEST_KEY {
+        return Err(KeyFlaw::Long);
     }
     check_characters(key)?;
     let mut parts = key.split('/').peekable();
@@ -140,17 +152,37 @@ pub fn check(lock: &Lock) -> Result<(), LockError> {
             found: lock.version,
         });
     }
-    if let Some((line, key)) = duplicate(&lock.bytes) {
-        return Err(LockError::Duplicate {
-            file: file(),
-            line,
-            key,
-        });
+    match json::first_ambiguity(&lock.bytes, DEEPEST_JSON, &|_, _, _| true) {
+        None => {}
+        Some((line, Ambiguity::Twice(key))) => {
+            return Err(LockError::Duplicate {
+                file: file(),
+                line,
+                key,
+            });
+        }
+        Some((line, Ambiguity::Deep(levels))) => {
+            return Err(LockError::Deep {
+                file: file(),
+                line,
+                levels,
+            });
+        }
     }
     check_places(lock)?;
-    lock.packages
-        .iter()
-        .try_for_each(|(key, entry)| check_version(lock, key, entry))
+    lock.packages.iter().try_for_each(|(key, entry)| {
+        check_version(lock, key, entry)?;
+        let flaw = flaw_of(key, entry);
+        flaw.map_or(Ok(()), |(member, why)| {
+            Err(LockError::Entry {
+                file: file(),
+                line: lock.line_of(key),
+                key: key.clone(),
+                member,
+                why,
+            })
+        })
+    })
 }
 
 fn check_places(lock: &Lock) -> Result<(), LockError> {
@@ -173,8 +205,16 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
     let mut folded: FxHashMap<String, &str> = FxHashMap::default();
     for (key, _) in &lock.packages {
         let place = check_key(key).and_then(|place| {
-            let linked = place != Place::Outside || below_a_target(key, &targets);
-            linked.then_some(place).ok_or(KeyFlaw::NoTarget)
+            let entry = matches!(place, Place::Project | Place::Package);
+            let linked = entry || below_a_target(key, &targets) || is_stale(lock, key);
+            if !linked {
+                return Err(KeyFlaw::NoTarget);
+            }
+            let parent = key.rfind("/node_modules/").map(|at| &key[..at]);
+            if place == Place::Package && parent.is_some_and(|parent| !keys.contains(parent)) {
+                return Err(KeyFlaw::NoParent);
+            }
+            Ok(place)
         });
         if let Err(flaw) = place {
             return Err(LockError::Key {
@@ -200,12 +240,84 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
     Ok(())
 }
 
+/// npm leaves folders in the lock that were workspaces once.
+fn is_stale(lock: &Lock, key: &str) -> bool {
+    let entry = lock.packages.iter().find(|(known, _)| known == key);
+    !key.starts_with("..")
+        && entry.is_some_and(|(_, entry)| entry.get("extraneous").is_some_and(json::truthy))
+}
+
 /// Whether the key is a link's target or a package below one.
 fn below_a_target(key: &str, targets: &FxHashSet<&str>) -> bool {
     targets.contains(key)
         || key
             .match_indices("/node_modules/")
             .any(|(at, _)| targets.contains(&key[..at]))
+}
+
+/// The first member of an entry that no npm would have written, and what is wrong with it.
+fn flaw_of(key: &str, entry: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
+    let text = |member: &str| entry.get(member).and_then(Value::as_str);
+    let filled = |member: &str| text(member).filter(|text| !text.is_empty());
+    if !key.is_empty() && filled("name").is_some_and(|name| PackageName::parse(name).is_err()) {
+        return Some(("name", "is not a package's name"));
+    }
+    if filled("integrity").is_some_and(|text| !Integrity::is_well_formed(text)) {
+        return Some(("integrity", "is malformed"));
+    }
+    if !entry.get("link").is_some_and(json::truthy)
+        && let Some(why) = filled("resolved").and_then(address_flaw)
+    {
+        return Some(("resolved", why));
+    }
+    let bins = entry.get("bin")?;
+    let plain = match bins {
+        Value::Object(bins) => bins
+            .iter()
+            .all(|(name, path)| is_plain_name(name) && path.as_str().is_some_and(is_plain_path)),
+        Value::String(path) => is_plain_path(path),
+        other => !json::truthy(other),
+    };
+    (!key.is_empty() && !plain).then_some((
+        "bin",
+        "has a name or path that is not plain and inside the package",
+    ))
+}
+
+fn address_flaw(resolved: &str) -> Option<&'static str> {
+    const SCHEMES: [&str; 14] = [
+        "http",
+        "https",
+        "file",
+        "git",
+        "git+ssh",
+        "git+https",
+        "git+http",
+        "git+file",
+        "ssh",
+        "github",
+        "gitlab",
+        "bitbucket",
+        "gist",
+        "npm",
+    ];
+    if resolved.chars().any(char::is_control) {
+        return Some("has control characters");
+    }
+    if resolved.starts_with('-') {
+        return Some("would be read as an option");
+    }
+    let (scheme, rest) = resolved.split_once(':')?;
+    if !SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Some("has a scheme that no package comes by");
+    }
+    let authority = rest.strip_prefix("//").unwrap_or_default();
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, _) = authority.rsplit_once('@')?;
+    if scheme.to_ascii_lowercase().starts_with("http") || user.contains(':') {
+        return Some("has credentials in it");
+    }
+    None
 }
 
 /// Packages below `node_modules` have a strict version; folders of the project may have any.
@@ -223,84 +335,4 @@ fn check_version(lock: &Lock, key: &str, entry: &Map<String, Value>) -> Result<(
         key: key.to_owned(),
         version: version.to_owned(),
     })
-}
-
-/// The line and name of the first member that its object has twice.
-fn duplicate(bytes: &[u8]) -> Option<(usize, String)> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut twice = None;
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let stopped = Unique { twice: &mut twice }.deserialize(&mut deserializer);
-    let line = stopped.err().map_or(0, |error| error.line());
-    twice.map(|key| (line, key))
-}
-
-/// Walks a text and stops where a member is named again.
-struct Unique<'a> {
-    twice: &'a mut Option<String>,
-}
-
-impl<'de> DeserializeSeed<'de> for Unique<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Unique<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen: FxHashSet<String> = FxHashSet::default();
-        while let Some(key) = map.next_key::<String>()? {
-            if seen.contains(&key) {
-                *self.twice = Some(key);
-                return Err(A::Error::custom("named twice"));
-            }
-            seen.insert(key);
-            map.next_value_seed(Unique {
-                twice: &mut *self.twice,
-            })?;
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list
-            .next_element_seed(Unique {
-                twice: &mut *self.twice,
-            })?
-            .is_some()
-        {}
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
 }

@@ -164,6 +164,13 @@ pub enum LockError {
         line: usize,
         key: String,
     },
+    #[error("`{file}`, line {line}: more than {levels} objects and lists lie inside each other")]
+    #[diagnostic(code(EUSAGE), help("no lock is nested like that; restore the file"))]
+    Deep {
+        file: String,
+        line: usize,
+        levels: u32,
+    },
     #[error("`{file}`: {one:?} and {other:?} are one folder where case does not count")]
     #[diagnostic(code(EINVALIDLOCATION), help("only one of them can be installed"))]
     CaseTwins {
@@ -171,6 +178,21 @@ pub enum LockError {
         one: String,
         other: String,
     },
+    #[error("`{file}`{}: the {member} of {key:?} {why}", on_line(*line))]
+    #[diagnostic(
+        code(EINVALIDENTRY),
+        help("npm writes no such lock; somebody may have tampered with it")
+    )]
+    Entry {
+        file: String,
+        line: Option<usize>,
+        key: String,
+        member: &'static str,
+        why: &'static str,
+    },
+    #[error("`{file}` has more than {limit} bytes")]
+    #[diagnostic(code(EFBIG), help("if it is honest, raise --max-lockfile-size"))]
+    TooLarge { file: String, limit: u64 },
     #[error("`{file}`{}: {key:?} has version {version:?}, which is not a version", on_line(*line))]
     #[diagnostic(
         code(EUSAGE),

@@ -94,6 +94,12 @@ pub enum ConfigError {
     #[error("`{key}` is `{value}`, which is no date")]
     #[diagnostic(code(EINVALIDDATE), help("write 2024-05-01 or 2024-05-01T12:00:00Z"))]
     Date { key: &'static str, value: String },
+    #[error("`{key}` is `{value}`, which is no size or count")]
+    #[diagnostic(
+        code(EINVALIDSIZE),
+        help("write a whole number; sizes may end in k, M or G")
+    )]
+    Limit { key: &'static str, value: String },
     #[error("`{key}` is `{found}`, which is none of {words}")]
     #[diagnostic(code(EINVALIDCONFIG), help("write one of {words}"))]
     Word {
@@ -104,6 +110,26 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The configuration of a user's file alone, with this text; `${…}` finds no variables.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let env = BTreeMap::new();
+        let file = Layer {
+            source: Source::User,
+            values: ini::parse(text, &env),
+        };
+        let mut config = Self {
+            layers: vec![file],
+            production: false,
+            proxies: Proxies::default(),
+            home: None,
+            registry: Url::parse(public_registry()).map_err(|_| bad_url("registry", ""))?,
+        };
+        config.registry = config.parse_registry()?;
+        config.refuse_unscoped_credentials()?;
+        config.proxies = Proxies::find(&config, &env);
+        Ok(config)
+    }
+
     /// Collects every source that applies to `project`. Missing files are empty; `flags` are
     /// options without their dashes, a repeated one makes a list.
     pub fn load(

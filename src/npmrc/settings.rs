@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{Config, ConfigError, Credentials, Value, auth, parse_date, parse_url, public_host};
+use crate::limits::{self, Limits};
 
 /// Whose URLs in locks and packuments are read as "the configured registry".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,6 +185,43 @@ impl Config {
                 .number("maxsockets")
                 .map(|number| number.clamp(1.0, 1024.0) as usize),
         }
+    }
+
+    /// How much foreign input may ask for.
+    pub fn limits(&self) -> Result<Limits, ConfigError> {
+        Limits::with(|setting| {
+            let Some(text) = self.text(setting.key).filter(|text| !text.is_empty()) else {
+                return Ok(None);
+            };
+            let number = if setting.is_size {
+                limits::parse_size(text)
+            } else {
+                text.trim().parse().ok()
+            };
+            number.map(Some).ok_or_else(|| ConfigError::Limit {
+                key: setting.key,
+                value: text.to_owned(),
+            })
+        })
+    }
+
+    /// May tarballs come from the host of `url`: that of a configured registry, or one that
+    /// `allow-host` names, with its port or without?
+    pub fn allows_host_of(&self, url: &Url) -> bool {
+        let Some(host) = url.host_str() else {
+            return false;
+        };
+        let with_port = url.port().map(|port| format!("{host}:{port}"));
+        let allowed = self.list("allow-host");
+        let named = |name: &str| name == host || Some(name) == with_port.as_deref();
+        allowed
+            .iter()
+            .flat_map(|list| list.split(','))
+            .any(|name| named(name.trim()))
+            || self.registries().any(|registry| {
+                registry.host_str() == Some(host)
+                    && registry.port_or_known_default() == url.port_or_known_default()
+            })
     }
 
     pub fn freshness(&self) -> Freshness {

@@ -6,6 +6,7 @@ use super::complete;
 use super::download::Download;
 use super::git::Packing;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
+use super::origins::OriginError;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
@@ -106,7 +107,7 @@ pub enum InstallError {
         packages: Vec<String>,
         target: String,
     },
-    #[error("{lock} has no integrity for {}", packages.join(", "))]
+    #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -123,7 +124,21 @@ pub enum InstallError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     #[error(transparent)]
+    Origin(#[from] OriginError),
+    #[error("{lock} says what its own graph does not bear out")]
+    Dishonest { lock: String, entries: Vec<String> },
+    #[error(transparent)]
     Shrinkwrap(#[from] ShrinkwrapError),
+}
+
+/// The first few of a list, and how many more there are.
+fn some_of(list: &[String]) -> String {
+    const MOST: usize = 3;
+    let shown = list.get(..MOST).unwrap_or(list).join(", ");
+    match list.len().saturating_sub(MOST) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn counted(packages: &[String]) -> String {
@@ -183,8 +198,13 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
             project: project.display().to_string(),
         });
     };
+    let limits = session.config.limits()?;
+    if lock_bytes.len() as u64 > limits.lock {
+        let (file, limit) = (lock_name, limits.lock);
+        return Err(LockError::TooLarge { file, limit }.into());
+    }
     let manifest = Arc::new(file.manifest);
-    let store = Store::open(&session.store, session.umask())?;
+    let store = Store::open(&session.store, session.umask())?.with_limits(limits);
     let policy = lifecycle::policy(session, request, &manifest);
     let lifecycle = Lifecycle {
         session,
@@ -217,10 +237,11 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         session,
         request,
         document: &document,
+        claims_known: !lock.loaded_from_v1,
         policy: &policy,
     };
     let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
-    let selection = choice.select(&[]);
+    let selection = choice.select(&[])?;
     if !request.allow_missing_integrity && !selection.unproven.is_empty() {
         return Err(InstallError::MissingIntegrity {
             lock: lock.file_name,
@@ -267,6 +288,17 @@ pub(super) fn locked_tree(
             differences: differences.iter().map(explain).collect(),
         });
     }
+    let entries = if request.frozen {
+        resolve::dishonest_entries(&tree, &locked)
+    } else {
+        Vec::new()
+    };
+    if !entries.is_empty() {
+        return Err(InstallError::Dishonest {
+            lock: lock.file_name.clone(),
+            entries,
+        });
+    }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;
     warnings.extend(resolve::check_platforms(&mut tree, options)?);
     for (code, message) in warnings {
@@ -292,7 +324,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
@@ -304,6 +336,8 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
         session.config.list("allow-scripts"),
         request.link_mode,
         session.umask(),
+        session.config.list("allow-host"),
+        session.config.list("accept-manifest"),
     );
     hasher.update(settings.as_bytes());
     hasher.finalize().to_hex().to_string()
@@ -362,7 +396,7 @@ impl Run<'_> {
             let mut failed = selection.failed.clone();
             failed.extend(ran.failed_optional);
             outcome.skipped.clone_from(&failed);
-            return self.put_in_place(&self.choice.select(&failed), outcome);
+            return self.put_in_place(&self.choice.select(&failed)?, outcome);
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);

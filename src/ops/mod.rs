@@ -6,6 +6,7 @@ mod git;
 mod import;
 mod install;
 mod lifecycle;
+mod origins;
 mod preview;
 mod session;
 mod shrinkwrap;

@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
+use url::Url;
+
 use super::git;
 use crate::disk::DiskError;
 use crate::integrity::Integrity;
 use crate::json;
+use crate::lock;
 use crate::manifest::{self, Manifest, Origin};
 use crate::name::PackageId;
 use crate::npmrc::Generation;
-use crate::registry::Registry;
+use crate::registry::{PickError, Registry};
 use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
 use crate::store::{Bench, Store, StoreError, read_manifest};
@@ -63,8 +67,43 @@ impl Source for Sources<'_> {
         resolved: &str,
         integrity: Option<&str>,
     ) -> Result<Contents, LoadFailure> {
-        self.package_files(id, resolved, integrity)
+        let mut contents = self.package_files(id, resolved, integrity)?;
+        modernise(&mut contents);
+        Ok(contents)
     }
+}
+
+/// A shrinkwrap of version 1 inside a package, given the `packages` of the later versions.
+fn modernise(contents: &mut Contents) {
+    let manifest = contents.iter().find(|(path, _)| path == "package.json");
+    let manifest = manifest.and_then(|(_, bytes)| manifest_of(bytes));
+    for (path, bytes) in contents.iter_mut() {
+        if !lock::FILE_NAMES.contains(&path.as_str()) {
+            continue;
+        }
+        let Ok(lock) = lock::parse_for(bytes.clone(), path, || manifest.clone()) else {
+            continue;
+        };
+        if lock.loaded_from_v1 {
+            let packages: serde_json::Map<_, _> = lock
+                .packages
+                .into_iter()
+                .map(|(location, entry)| (location, entry.into()))
+                .collect();
+            *bytes = serde_json::json!({ "packages": packages })
+                .to_string()
+                .into_bytes();
+        }
+    }
+}
+
+fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
+    let serde_json::Value::Object(fields) = json::parse(bytes).ok()?.value else {
+        return None;
+    };
+    let mut manifest = Manifest { fields };
+    manifest.normalize(Origin::Disk);
+    Some(manifest)
 }
 
 impl Sources<'_> {
@@ -75,14 +114,31 @@ impl Sources<'_> {
             .pick(&packument, spec)
             .map_err(LoadFailure::new)?;
         let manifest = packument.manifest(index);
-        let dist = |field: &str| manifest.object("dist")?.get(field)?.as_str();
-        // An integrity that cannot be read is no reason to believe the weaker hash beside it.
-        let integrity = match dist("integrity").filter(|text| !text.is_empty()) {
-            Some(integrity) => Integrity::parse(integrity),
-            None => dist("shasum").and_then(Integrity::from_shasum),
+        let flawed = |reason: &str| {
+            LoadFailure::new(PickError::Malformed {
+                id: format!("{name}@{}", packument.version_text(index)),
+                reason: reason.to_owned(),
+            })
+        };
+        let dist = |field: &str| {
+            let value = manifest.object("dist")?.get(field)?;
+            json::truthy(value).then_some(value)
+        };
+        if dist("tarball").is_some_and(|url| !url.as_str().is_some_and(is_plain_address)) {
+            let reason = "its tarball is not at an http or https URL without credentials";
+            return Err(flawed(reason));
+        }
+        let dist_text = |field: &str| dist(field).and_then(Value::as_str);
+        let integrity = match dist("integrity") {
+            Some(text) if text.as_str().is_some_and(Integrity::is_well_formed) => {
+                dist_text("integrity").and_then(Integrity::parse)
+            }
+            // Such a thing is no reason to believe the weaker hash beside it.
+            Some(_) => return Err(flawed("its integrity is malformed")),
+            None => dist_text("shasum").and_then(Integrity::from_shasum),
         };
         Ok(Fetched {
-            resolved: dist("tarball").map(Into::into),
+            resolved: dist_text("tarball").map(Into::into),
             integrity: integrity.map(|integrity| integrity.to_string().into()),
             manifest,
         })
@@ -131,6 +187,18 @@ impl Sources<'_> {
     }
 }
 
+/// An address that a lock may name: http or https, with nobody's password in it.
+fn is_plain_address(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else {
+        return false;
+    };
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && text.contains("://")
+}
+
 /// The files whose bytes the resolver looks at.
 fn is_read(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -148,13 +216,8 @@ fn from_tarball(bytes: &[u8], resolved: &str) -> Result<Fetched, LoadFailure> {
             flaw,
         })
     })?;
-    let document =
-        json::parse(&text).map_err(|_| LoadFailure::new(NoManifest(resolved.to_owned())))?;
-    let serde_json::Value::Object(fields) = document.value else {
-        return Err(LoadFailure::new(NoManifest(resolved.to_owned())));
-    };
-    let mut manifest = Manifest { fields };
-    manifest.normalize(Origin::Disk);
+    let mut manifest =
+        manifest_of(&text).ok_or_else(|| LoadFailure::new(NoManifest(resolved.to_owned())))?;
     if let Some(directory) = manifest.bin_directory() {
         let below = format!("{directory}/");
         let below = files.iter().filter_map(|file| file.strip_prefix(&below));

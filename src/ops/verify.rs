@@ -62,10 +62,11 @@ fn run(session: &Session, request: &InstallRequest) -> Result<VerifyOutcome, Ins
         request,
         document: &document,
         policy: &policy,
+        claims_known: !lock.loaded_from_v1,
     };
     let store = Store::open(&session.store, umask_of(project, session))?;
     let record = recorded(project, &store);
-    let selection = choice.select(&record.left_out);
+    let selection = choice.select(&record.left_out)?;
     let wanted = &selection.wanted;
     let packing = Packing::new(choice, &selection.candidates);
     let packages = packages(packing, wanted, &store)?;

@@ -7,11 +7,13 @@ use rustc_hash::FxHashSet;
 use super::git;
 use super::install::InstallRequest;
 use super::lifecycle::Scripts;
+use super::origins::{self, OriginError};
 use super::session::Session;
-use crate::integrity::Integrity;
+use crate::integrity::{Algorithm, Integrity};
 use crate::json::Document;
 use crate::link::{Wanted, WantedLink, WantedPackage};
 use crate::lock::{self, Style, Top};
+use crate::manifest::Claims;
 use crate::name::PackageId;
 use crate::resolve::{self, NodeId, Tree};
 use crate::scripts::{Candidate, Flags, Kind, Policy};
@@ -36,13 +38,17 @@ pub struct Choice<'a> {
     pub session: &'a Session,
     pub request: &'a InstallRequest,
     pub document: &'a Document,
+    /// Do the lock's entries repeat the manifests? Those of version 1 do not.
+    pub claims_known: bool,
     /// Whose scripts may run; git dependencies are prepared by theirs.
     pub policy: &'a Policy,
 }
 
 impl Choice<'_> {
     /// Everything but what is omitted, inert, extraneous, or needed by `failed` alone.
-    pub fn select(self, failed: &[String]) -> Selection {
+    ///
+    /// Errors: a package is to come from where no setting and no dependent's spec leads.
+    pub fn select(self, failed: &[String]) -> Result<Selection, OriginError> {
         let tree = self.tree;
         let mut out: FxHashSet<NodeId> = FxHashSet::default();
         for location in failed {
@@ -69,14 +75,14 @@ impl Choice<'_> {
                 continue;
             }
             installed.insert(id);
-            self.add(&mut selection, id);
+            self.add(&mut selection, id)?;
         }
         let workspaces = tree.workspaces.iter();
         let project = tree.node(tree.root).path.clone();
         let below = |path: &str| Some(path.strip_prefix(&*project)?.strip_prefix('/')?.to_owned());
         selection.wanted.workspaces = workspaces.filter_map(|(_, path)| below(path)).collect();
         selection.wanted.hidden_lock = self.hidden_lock(&installed);
-        selection
+        Ok(selection)
     }
 
     /// Parents before children.
@@ -88,7 +94,7 @@ impl Choice<'_> {
         nodes
     }
 
-    fn add(self, selection: &mut Selection, id: NodeId) {
+    fn add(self, selection: &mut Selection, id: NodeId) -> Result<(), OriginError> {
         let tree = self.tree;
         let node = tree.node(id);
         let location = node.location.to_string();
@@ -109,10 +115,10 @@ impl Choice<'_> {
                 bins,
             });
             self.add_candidate(selection, id);
-            return;
+            return Ok(());
         }
         if node.parent.is_none() {
-            return; // a workspace or a linked folder: it is there already
+            return Ok(()); // a workspace or a linked folder: it is there already
         }
         let bundled = tree.in_dependency_bundle(id);
         let package = self.id_of(id);
@@ -121,6 +127,12 @@ impl Choice<'_> {
             .resolved
             .as_deref()
             .is_some_and(|url| url.starts_with("file:"));
+        let proven = integrity
+            .as_ref()
+            .is_some_and(|integrity| integrity.strongest() == Algorithm::Sha512);
+        if !bundled {
+            origins::check(self.session, tree, id, &package)?;
+        }
         let commit = node.resolved.as_deref().filter(|url| git::is_pinned(url));
         let source = commit.map(|commit| {
             git::source(
@@ -128,9 +140,11 @@ impl Choice<'_> {
                 self.policy.allows(&self.candidate(id)) == Some(true),
             )
         });
-        if integrity.is_none() && !bundled && !is_local && source.is_none() {
+        if !proven && !bundled && !is_local && source.is_none() {
             selection.unproven.push(package.to_string());
         }
+        let claims = (self.claims_known && !bundled && source.is_none() && !self.accepts(&package))
+            .then(|| Claims::of(&node.package.manifest));
         selection.wanted.packages.push(WantedPackage {
             location,
             id: package,
@@ -141,8 +155,17 @@ impl Choice<'_> {
             runs_scripts: self.request.scripts != Scripts::Ignored,
             bundled,
             bins,
+            claims,
         });
         self.add_candidate(selection, id);
+        Ok(())
+    }
+
+    /// Did the user say that this package's manifest and its entry may differ?
+    fn accepts(self, package: &PackageId) -> bool {
+        let accepted = self.session.config.list("accept-manifest");
+        let mut accepted = accepted.iter().flat_map(|list| list.split(','));
+        accepted.any(|text| text.trim() == package.to_string())
     }
 
     /// The package's real name, not its alias.

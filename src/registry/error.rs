@@ -114,6 +114,9 @@ impl miette::Diagnostic for RegistryError {
             }
             Self::NotJson { .. } => "this looks like a login page or a wrong `registry` in .npmrc",
             Self::NotCached { .. } => "run once without --offline",
+            Self::TooBig { .. } => {
+                "if it is honest, raise --max-packument-size or --max-tarball-size"
+            }
             Self::OtherName { .. } => "the registry or a proxy before it mixes packages up",
             _ => return None,
         };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::MAX_PACKUMENT;
 use super::error::RegistryError;
 use super::inflate::{InflateError, gunzip};
 use super::network::{cut, shown, too_big};
@@ -15,11 +14,20 @@ use super::slots::parse;
 use crate::disk::{self, DiskError};
 
 /// The packument of `name`, and the bytes that its file has. `name` is a valid package name.
-pub(super) fn packument(folder: &Path, name: &Arc<str>) -> Result<(Packument, u64), RegistryError> {
+///
+/// `limit`: most bytes, inflated.
+pub(super) fn packument(
+    folder: &Path,
+    name: &Arc<str>,
+    limit: u64,
+) -> Result<(Packument, u64), RegistryError> {
     let plain = folder.join(&**name).join("packument.json");
     let url = file_url(&plain);
     if let Some(bytes) = disk::read_if_there(&plain).map_err(|e| unreadable(&plain, e))? {
         let length = bytes.len() as u64;
+        if length > limit {
+            return Err(too_big(&url, limit));
+        }
         return Ok((parse(name, bytes, &url)?, length));
     }
     let packed = plain.with_extension("json.gz");
@@ -30,8 +38,8 @@ pub(super) fn packument(folder: &Path, name: &Arc<str>) -> Result<(Packument, u6
             url: shown(&url),
         });
     };
-    let bytes = gunzip(&body, MAX_PACKUMENT, Vec::new()).map_err(|error| match error {
-        InflateError::TooBig => too_big(&url, MAX_PACKUMENT as u64),
+    let bytes = gunzip(&body, limit as usize, Vec::new()).map_err(|error| match error {
+        InflateError::TooBig => too_big(&url, limit),
         InflateError::Broken => cut(&url, "its compression is broken"),
     })?;
     Ok((parse(name, bytes, &url)?, body.len() as u64))

@@ -27,7 +27,13 @@ pub(super) fn gunzip(body: &[u8], limit: usize, mut out: Vec<u8>) -> Result<Vec<
     }
     let mut size = told.clamp(1, most.max(1));
     loop {
-        out.resize(size, 0);
+        if out.capacity() < size {
+            // Not `resize`, which would copy what is of no use any more.
+            drop(std::mem::take(&mut out));
+            out = vec![0; size];
+        } else {
+            out.resize(size, 0);
+        }
         match Decompressor::new().gzip_decompress(body, &mut out) {
             Ok(length) => {
                 out.truncate(length);

@@ -31,15 +31,9 @@ use crate::spec::Spec;
 pub use error::{PickError, RegistryError};
 pub use packument::Packument;
 pub use pick::{PickOptions, pick};
-pub use tarballs::{Tarball, TarballRequest, Tarballs};
+pub use tarballs::{Tarball, TarballRequest, Tarballs, foreign_host};
 
 use slots::{Job, Shared};
-
-/// Largest packument that is read, inflated, in bytes: real full documents reach tens of millions.
-pub const MAX_PACKUMENT: usize = 256 << 20;
-
-/// Largest tarball that is read, in bytes.
-pub const MAX_TARBALL: u64 = 512 << 20;
 
 /// The registries of one run: default, scoped, or a folder.
 pub struct Registry {
@@ -54,7 +48,10 @@ impl Registry {
         reporter: Arc<dyn Reporter>,
         picking: PickOptions,
     ) -> Result<Self, RegistryError> {
-        let shared = Shared::new(config.clone(), cache_folder, reporter, picking);
+        let limits = config.limits().map_err(|error| RegistryError::Setup {
+            reason: error.to_string().into(),
+        })?;
+        let shared = Shared::new(config.clone(), limits, cache_folder, reporter, picking);
         Ok(Self {
             shared: Arc::new(shared),
         })

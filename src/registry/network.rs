@@ -22,6 +22,10 @@ use crate::report::{Event, Reporter};
 const SOCKETS: usize = 48;
 /// Bytes of tarballs in memory at once, in KiB; a larger one waits until it is alone.
 const BUDGET_KIB: u32 = 256 * 1024;
+/// Largest body of an answer that does not say how long it is.
+const UNDECLARED: u64 = 64 << 20;
+/// Of a body, in bytes: what is kept in one piece from the start.
+const FIRST_PIECE: usize = 8 << 20;
 const REDIRECTS: usize = 20;
 const HEADER_WAIT: Duration = Duration::from_mins(1);
 const IDLE: Duration = Duration::from_secs(30);
@@ -291,8 +295,12 @@ impl Fetcher {
             return Ok(answer);
         }
         let length = response.content_length();
-        if length.is_some_and(|length| length > request.limit) {
-            return Err(too_big(url, request.limit).into());
+        let limit = match length {
+            None => request.limit.min(UNDECLARED),
+            Some(_) => request.limit,
+        };
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_big(url, limit).into());
         }
         if matches!(request.kind, Kind::Tarball { .. }) {
             let kib = length.unwrap_or(1 << 20).div_ceil(1024);
@@ -302,8 +310,7 @@ impl Fetcher {
         // The length is a hint: nobody makes us reserve more than a moderate piece ahead.
         let hint = usize::try_from(length.unwrap_or(0)).unwrap_or(0);
         answer.body.reserve(hint.min(8 << 20));
-        self.collect(url, response, request.limit, &mut answer.body)
-            .await?;
+        self.collect(url, response, limit, &mut answer.body).await?;
         Ok(answer)
     }
 
@@ -314,33 +321,48 @@ impl Fetcher {
         limit: u64,
         body: &mut Vec<u8>,
     ) -> Result<(), RegistryError> {
+        // What comes after the first piece waits in pieces: a body that never ends is not copied
+        // again and again while it grows.
+        let mut more = Vec::new();
+        let mut received = 0;
         let idle = self.fetching.timeout.map_or(IDLE, |told| told.min(IDLE));
         let length = response.content_length();
         let (mut since, mut before) = (Instant::now(), 0);
         loop {
             match timeout(idle, response.chunk()).await {
-                Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
+                Ok(Ok(Some(chunk))) => {
+                    received += chunk.len();
+                    if received <= FIRST_PIECE {
+                        body.extend_from_slice(&chunk);
+                    } else {
+                        more.push(chunk);
+                    }
+                }
                 Ok(Ok(None)) => break,
                 Ok(Err(error)) => {
                     let of = length.map_or_else(String::new, |length| format!(" of {length}"));
-                    let reason = format!("at {}{of} bytes ({})", body.len(), innermost(&error));
+                    let reason = format!("at {received}{of} bytes ({})", innermost(&error));
                     return Err(cut(url, &reason));
                 }
                 Err(_) => return Err(RegistryError::Stalled { url: shown(url) }),
             }
-            if body.len() as u64 > limit {
+            if received as u64 > limit {
                 return Err(too_big(url, limit));
             }
             if since.elapsed() >= IDLE {
-                if body.len() - before < FLOOR {
+                if received - before < FLOOR {
                     return Err(RegistryError::Stalled { url: shown(url) });
                 }
-                (since, before) = (Instant::now(), body.len());
+                (since, before) = (Instant::now(), received);
             }
         }
+        body.reserve_exact(received - body.len());
+        for chunk in more {
+            body.extend_from_slice(&chunk);
+        }
         match length {
-            Some(length) if length != body.len() as u64 => {
-                Err(cut(url, &format!("at {} of {length} bytes", body.len())))
+            Some(length) if length != received as u64 => {
+                Err(cut(url, &format!("at {received} of {length} bytes")))
             }
             _ => Ok(()),
         }

@@ -65,17 +65,26 @@ pub(super) enum Flaw {
 }
 
 impl Packument {
+    /// Reads the document `bytes`; `None` where it is not the packument of `name`.
+    pub fn parse(name: &str, bytes: Vec<u8>) -> Option<Self> {
+        Self::from_json(&name.into(), bytes).ok()
+    }
+
     /// Indexes the document `bytes` of `name`. Manifests inside are not parsed yet.
     pub(super) fn from_json(name: &Arc<str>, bytes: Vec<u8>) -> Result<Self, Flaw> {
         let Some(parts) = Parts::find(&bytes) else {
             return Err(Flaw::Malformed(why_not_json(&bytes)));
         };
-        let text =
-            |span: &Range<usize>| serde_json::from_slice::<String>(&bytes[span.clone()]).ok();
-        if let Some(got) = parts.name.as_ref().and_then(text)
-            && got != **name
-        {
-            return Err(Flaw::OtherName(got));
+        if let Some(twice) = parts.twice {
+            return Err(Flaw::Malformed(format!("it has {twice:?} twice")));
+        }
+        if let Some(span) = &parts.name {
+            let text = bytes.get(span.clone()).unwrap_or_default();
+            match serde_json::from_slice::<String>(text) {
+                Ok(got) if got == **name => {}
+                Ok(got) => return Err(Flaw::OtherName(got)),
+                Err(_) => return Err(Flaw::Malformed("its name is not a text".to_owned())),
+            }
         }
         let tags = parts
             .tags
@@ -324,6 +333,9 @@ impl Restricted {
     }
 }
 
+/// Members of a document that decide something.
+const COUNTED: [&str; 3] = ["name", "dist-tags", "versions"];
+
 /// Where the parts of a document are.
 #[derive(Default)]
 struct Parts {
@@ -332,6 +344,8 @@ struct Parts {
     time: Option<Range<usize>>,
     restricted: Option<Range<usize>>,
     versions: Vec<(Box<str>, Range<usize>)>,
+    /// A member that counts and is there again.
+    twice: Option<&'static str>,
 }
 
 impl Parts {
@@ -346,8 +360,15 @@ impl Parts {
         );
         let mut members = Members::new(bytes, start, 0)?;
         let mut parts = Self::default();
+        let mut seen = [false; COUNTED.len()];
         while let Some((key, value)) = members.next_key()? {
             let key = key_text(key)?;
+            if let Some(at) = COUNTED.iter().position(|name| *name == key) {
+                if seen[at] {
+                    parts.twice = Some(COUNTED[at]);
+                }
+                seen[at] = true;
+            }
             if key == "versions" {
                 parts.versions.clear();
                 if bytes.get(value) == Some(&b'{') {

@@ -10,7 +10,6 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde_json::Value;
 use url::Url;
 
-use super::MAX_PACKUMENT;
 use super::cache::{self, Cached, Meta, Shelf};
 use super::error::{PickError, RegistryError};
 use super::folder;
@@ -19,6 +18,7 @@ use super::network::{Kind, Network, Request, Response, cut, shown, too_big};
 use super::packument::{Flaw, Packument};
 use super::pick::{PickOptions, pick};
 use crate::json;
+use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::name::PackageName;
 use crate::npmrc::{Config, Freshness};
@@ -28,6 +28,7 @@ use crate::spec::{Spec, SpecKind};
 /// Everything that the doors, the workers and the network's answers share.
 pub(super) struct Shared {
     pub config: Config,
+    pub limits: Limits,
     pub picking: PickOptions,
     pub reporter: Arc<dyn Reporter>,
     cache_folder: PathBuf,
@@ -103,6 +104,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub fn new(
         config: Config,
+        limits: Limits,
         cache_folder: &Path,
         reporter: Arc<dyn Reporter>,
         picking: PickOptions,
@@ -110,6 +112,7 @@ impl Shared {
         Self {
             freshness: config.freshness(),
             config,
+            limits,
             picking,
             reporter,
             cache_folder: cache_folder.to_owned(),
@@ -150,7 +153,7 @@ impl Shared {
         match origin.as_deref() {
             Err(error) => self.fill(slot, Err(error.clone()), 0),
             Ok(Origin::Folder(folder)) => {
-                let read = folder::packument(folder, &slot.name);
+                let read = folder::packument(folder, &slot.name, self.limits.packument);
                 let bytes = read.as_ref().map_or(0, |(_, bytes)| *bytes);
                 self.fill(slot, read.map(|(packument, _)| packument), bytes);
             }
@@ -231,7 +234,7 @@ impl Shared {
                 name: slot.name.clone(),
                 etag: etag.unwrap_or_default(),
             },
-            limit: MAX_PACKUMENT as u64,
+            limit: self.limits.packument,
             reply: Box::new(move |answer| {
                 if let Some(shared) = weak.upgrade() {
                     shared.push(Job::Body(to, from, attempt, answer));
@@ -283,10 +286,11 @@ impl Shared {
         }
         let bytes = response.body.len() as u64;
         if response.gzip {
-            match gunzip(&response.body, MAX_PACKUMENT, RECYCLED.take()) {
+            let limit = self.limits.packument;
+            match gunzip(&response.body, limit as usize, RECYCLED.take()) {
                 Ok(body) => response.body = body,
                 Err(InflateError::TooBig) => {
-                    return self.fill(slot, Err(too_big(&url, MAX_PACKUMENT as u64)), bytes);
+                    return self.fill(slot, Err(too_big(&url, limit)), bytes);
                 }
                 Err(InflateError::Broken) if attempt < self.config.fetching().retries => {
                     return self.ask(slot, origin, attempt + 1);

@@ -2,19 +2,19 @@
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
+use super::Registry;
 use super::error::RegistryError;
 use super::folder;
 use super::network::{Kind, Request, Response};
 use super::slots::{Origin, Shared, lock};
-use super::{MAX_TARBALL, Registry};
-use crate::npmrc::{Freshness, masked};
+use crate::npmrc::{Config, Freshness, masked};
 
 /// A tarball to fetch.
 #[derive(Debug, Clone)]
@@ -130,7 +130,7 @@ impl Registry {
                 scope: scope(&wanted.name),
                 url: wanted.url,
                 kind: Kind::Tarball { name: wanted.name },
-                limit: MAX_TARBALL,
+                limit: self.shared.limits.tarball,
                 reply: Box::new(reply),
             };
             match self.shared.network() {
@@ -218,6 +218,20 @@ fn locate(shared: &Shared, request: &TarballRequest) -> Result<Place, RegistryEr
         _ => shared.config.download_url(&url),
     };
     Ok(Place::Url(swapped))
+}
+
+/// The URL that would be asked for the tarball of `name`, when it is on a host that no registry
+/// setting and no `allow-host` names.
+pub fn foreign_host(config: &Config, name: &str, url: &Url) -> Option<Url> {
+    let own = config.registry_for(scope(name).as_deref()).ok()?;
+    if own.scheme() == "file" && folder::tarball(Path::new("/"), name, url).is_some() {
+        return None;
+    }
+    let goes_to = match config.registry().scheme() {
+        "file" => url.clone(),
+        _ => config.download_url(url),
+    };
+    (!config.allows_host_of(&goes_to)).then_some(goes_to)
 }
 
 fn scope(name: &str) -> Option<String> {

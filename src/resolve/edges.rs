@@ -61,6 +61,7 @@ impl Tree {
             }
             self.detach_edge(current);
         }
+        *self.edges_named.entry(key).or_default() += 1;
         let id = EdgeId(self.edges.len() as u32);
         let choice = self.choice(from, self.names.text(dependency.name), dependency.kind);
         self.edges.push(Edge {
@@ -90,6 +91,9 @@ impl Tree {
         }
         let key = self.names.key(name);
         if let Some(from) = from {
+            if let Some(live) = self.edges_named.get_mut(&key) {
+                *live = live.saturating_sub(1);
+            }
             self.node_mut(from).edges_out.shift_remove(&key);
         }
         let edge = self.edge_mut(id);
@@ -292,6 +296,14 @@ impl Tree {
     }
 
     // ---- validity ----
+
+    /// What kind of thing the edge asks for, overrides applied; `None` where that is no spec.
+    pub fn spec(&self, id: EdgeId) -> Option<SpecKind> {
+        let text = self.spec_text(id).ok()?;
+        let text = if text.is_empty() { "*" } else { &text };
+        let spec = Spec::parse("", text, "/".as_ref()).ok()?;
+        Some(spec.kind)
+    }
 
     pub fn is_valid(&self, id: EdgeId) -> bool {
         self.state(id) == State::Valid

@@ -31,6 +31,8 @@ pub struct Tree {
     pub rules: Rules,
     pub(super) empty_package: Arc<Package>,
     rosters: FxHashMap<NodeId, Roster>,
+    /// How many edges of a name there are, wherever they start.
+    pub(super) edges_named: FxHashMap<Key, u32>,
     /// Does any package of this resolution bundle dependencies? If not, nothing is in a bundle.
     pub(super) bundles_seen: bool,
     /// What a git edge's spec was when the lock was written.
@@ -76,6 +78,7 @@ impl Tree {
             rules,
             empty_package: Arc::new(empty.unwrap_or_else(|_| unreachable!("it has no deps"))),
             rosters: FxHashMap::default(),
+            edges_named: FxHashMap::default(),
             bundles_seen: false,
             locked_specs: FxHashMap::default(),
             preferences: Arc::default(),
@@ -667,6 +670,9 @@ impl Tree {
 
     /// Looks up again every edge called `key` in and below `id`.
     pub fn reload_named(&mut self, id: NodeId, key: Key) {
+        if self.edges_named.get(&key).is_none_or(|live| *live == 0) {
+            return; // nobody asks for it: no walk for each of a lock's entries
+        }
         let mut prefix = self.node(id).location.to_string();
         prefix.push_str("/node_modules/");
         let mut pending = vec![id];

@@ -86,6 +86,12 @@ pub enum SpecError {
         help("a tag has no characters that need escaping in a URL")
     )]
     Tag { tag: String },
+    #[error("the range `{start}…` has more than 4096 bytes or 256 alternatives")]
+    #[diagnostic(
+        code(EINVALIDRANGE),
+        help("no honest range is like that; npm would take it, and its time")
+    )]
+    LongRange { start: String },
     #[error("the alias `{raw}` {reason}")]
     #[diagnostic(code(EINVALIDALIAS), help("an alias reads `npm:name@range`"))]
     Alias { raw: String, reason: &'static str },
@@ -270,6 +276,10 @@ fn parse_alias(raw: &str, target: &str, base: &Path) -> Result<SpecKind, SpecErr
 
 fn parse_url(raw: &str) -> Result<SpecKind, SpecError> {
     let git = |fetch: &str, attributes: &str| {
+        if could_be_an_option(fetch) {
+            let raw = raw.to_owned();
+            return Err(SpecError::Url { raw });
+        }
         GitSpec::from_url(raw, fetch, attributes).map(|git| SpecKind::Git(Box::new(git)))
     };
     if let Some((fetch, attributes)) = split_scp_url(raw) {
@@ -303,6 +313,16 @@ fn parse_url(raw: &str) -> Result<SpecKind, SpecError> {
     }
 }
 
+/// Would git or ssh take the host, the user or the whole for an option?
+fn could_be_an_option(fetch: &str) -> bool {
+    let address = fetch.split_once("://").map_or(fetch, |(_, rest)| rest);
+    let (user, host) = match address.split_once('@') {
+        Some((user, host)) if !user.contains('/') => (user, host),
+        _ => ("", address),
+    };
+    [fetch, user, host].iter().any(|part| part.starts_with('-'))
+}
+
 /// `git+file://C:/repository`, where the drive looks like a host.
 fn has_drive(url: &str) -> bool {
     let start = url.get(.."git+file://".len());
@@ -334,6 +354,10 @@ fn parse_registry(raw: &str) -> Result<SpecKind, SpecError> {
     }
     if let Some(range) = Range::parse(spec, Mode::Loose) {
         return Ok(SpecKind::Range(range));
+    }
+    if range::is_too_long(spec) {
+        let start = spec.chars().take(80).collect();
+        return Err(SpecError::LongRange { start });
     }
     if !text::is_plain_component(spec) {
         return Err(SpecError::Tag {

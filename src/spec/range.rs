@@ -19,6 +19,7 @@ use semver::Version;
 use super::text::trim;
 use super::version::{Mode, compare};
 use parse::Alternatives;
+pub(super) use parse::is_too_long;
 
 /// Do prereleases count as ordinary versions?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

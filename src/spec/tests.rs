@@ -79,7 +79,10 @@ fn error_code(error: &SpecError) -> &'static str {
         SpecError::Protocol { .. } => "EUNSUPPORTEDPROTOCOL",
         SpecError::Tag { .. } => "EINVALIDTAGNAME",
         SpecError::Url { .. } => "ERR_INVALID_URL",
-        SpecError::Alias { .. } | SpecError::Committish { .. } | SpecError::File { .. } => "none",
+        SpecError::Alias { .. }
+        | SpecError::Committish { .. }
+        | SpecError::File { .. }
+        | SpecError::LongRange { .. } => "none",
     }
 }
 

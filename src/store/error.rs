@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::integrity::Integrity;
+use crate::manifest::Difference;
 use crate::name::PackageId;
 
 /// Why a tarball did not enter the store.
@@ -47,6 +48,18 @@ pub enum StoreError {
         help("give a writable folder with `--store-dir`, or fill the store before")
     )]
     ReadOnly(PathBuf, #[source] io::Error),
+    #[error("the tarball of `{id}` and its entry in the lock disagree: {difference} in the lock")]
+    #[diagnostic(
+        code(EMANIFEST),
+        help("one of them was tampered with; if you trust both, say `--accept-manifest {id}`")
+    )]
+    Disagrees {
+        id: PackageId,
+        difference: Box<Difference>,
+    },
+    #[error("the packages of this install unpack to more than {limit} bytes, `{id}` included")]
+    #[diagnostic(code(EFBIG), help("if they are honest, raise --max-install-size"))]
+    InstallTooLarge { id: PackageId, limit: u64 },
     #[error("the store `{}` can be changed by others: {why}", path.display())]
     #[diagnostic(
         code(EPERM),
@@ -101,6 +114,14 @@ impl Flaw {
     pub(super) fn new(entry: &[u8], rule: Rule) -> Self {
         Self {
             entry: printable(entry),
+            rule,
+        }
+    }
+
+    /// A package.json that breaks a rule.
+    pub(super) fn manifest(rule: Rule) -> Self {
+        Self {
+            entry: "package.json".to_owned(),
             rule,
         }
     }
@@ -190,6 +211,10 @@ pub enum Rule {
     UnknownKey(String),
     #[error("its header has a wrong checksum")]
     Checksum,
+    #[error("it has a link's target, but is no link")]
+    NoLink,
+    #[error("a field of its header is not a number")]
+    BadField,
     #[error("its size is not a number that tar allows")]
     BadSize,
     #[error("an extended header belongs to no entry")]
@@ -206,14 +231,22 @@ pub enum Rule {
     WrongLength,
     #[error("there is data after the end of the gzip member")]
     AfterGzip,
-    #[error("it unpacks to more than {0} bytes")]
+    #[error("it unpacks to more than {0} bytes; raise --max-unpacked-size if it is honest")]
     TooLarge(u64),
-    #[error("it has more than {0} entries")]
+    #[error("it has more than {0} entries; raise --max-entries if it is honest")]
     TooMany(usize),
     #[error("it has an extended header of more than {0} bytes")]
     MetadataTooLarge(u64),
     #[error("it has no package.json")]
     NoManifest,
-    #[error("its package.json is not a JSON object of reasonable size")]
+    #[error("it is not a JSON object")]
     BadManifest,
+    #[error("it has more than {0} bytes; raise --max-manifest-size if it is honest")]
+    ManifestTooLarge(u64),
+    #[error("it has the member \"{0}\" twice in one object")]
+    RepeatedMember(String),
+    #[error("more than {0} objects and lists lie inside each other")]
+    DeepManifest(u32),
+    #[error("its bin \"{0}\" is not a plain name for a file of the package")]
+    BadBin(String),
 }

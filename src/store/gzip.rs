@@ -24,8 +24,15 @@ impl Inflater {
     ///
     /// - Errors: not gzip; CRC or length wrong; more after the member than zeros, with which old
     ///   versions of npm filled tarballs up (`nopt@1.0.10`); more than `limit` bytes.
+    /// - `look` is asked before a large buffer is made.
     /// - The length in the trailer is believed only as far as deflate can compress (1032 to 1).
-    pub fn gunzip(&mut self, member: &[u8], limit: u64, out: &mut Vec<u8>) -> Result<(), Flaw> {
+    pub fn gunzip(
+        &mut self,
+        member: &[u8],
+        limit: u64,
+        look: &dyn Fn(&[u8]) -> Result<(), Flaw>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Flaw> {
         let flaw = |rule| Err(Flaw::whole(rule));
         if !member.starts_with(&[0x1f, 0x8b]) {
             return flaw(Rule::NotGzip(kind(member)));
@@ -33,14 +40,15 @@ impl Inflater {
         if member.len() < 18 {
             return flaw(Rule::BadGzip);
         }
-        let whole = self.gunzip_until(member.len(), member, limit, out);
+        let room = Room { limit, look };
+        let whole = self.gunzip_until(member.len(), member, &room, out);
         if whole.is_ok() || !member.ends_with(&[0]) {
             return whole;
         }
         // Zeros that end the length are not to be told from those that follow it: try each.
         let filled = member.iter().rposition(|byte| *byte != 0).unwrap_or(0) + 1;
         let mut ends = (filled..member.len()).take(5);
-        if ends.any(|end| self.gunzip_until(end, member, limit, out).is_ok()) {
+        if ends.any(|end| self.gunzip_until(end, member, &room, out).is_ok()) {
             return Ok(());
         }
         whole
@@ -51,20 +59,28 @@ impl Inflater {
         &mut self,
         end: usize,
         member: &[u8],
-        limit: u64,
+        room: &Room<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Flaw> {
+        let limit = room.limit;
         let flaw = |rule| Err(Flaw::whole(rule));
         let trailer = member.get(..end).and_then(<[u8]>::last_chunk::<4>);
         let promised = u64::from(u32::from_le_bytes(*trailer.unwrap_or(&[0; 4])));
-        if promised > limit {
-            return flaw(Rule::TooLarge(limit));
-        }
         if promised > (member.len() as u64).saturating_mul(1032) {
             return flaw(Rule::WrongLength);
         }
-        out.clear();
-        out.resize(promised as usize, 0);
+        if promised > limit {
+            return flaw(Rule::TooLarge(limit));
+        }
+        if promised > LARGE {
+            (room.look)(member)?;
+        }
+        if out.capacity() < promised as usize || out.capacity() as u64 > LARGE {
+            *out = vec![0; promised as usize]; // fresh pages cost nothing until they are written
+        } else {
+            out.clear();
+            out.resize(promised as usize, 0);
+        }
         let (mut consumed, mut produced) = (0, 0);
         // SAFETY: the pointers and lengths describe two live slices that do not overlap; libdeflate
         // reads and writes only inside them, and the counters outlive the call.
@@ -90,6 +106,15 @@ impl Inflater {
             _ => flaw(Rule::WrongLength),
         }
     }
+}
+
+/// Archives that promise to become more than this are looked at before a buffer is made for them.
+const LARGE: u64 = 32 << 20;
+
+/// How large a member may become, and who looks at one that becomes large.
+struct Room<'a> {
+    limit: u64,
+    look: &'a dyn Fn(&[u8]) -> Result<(), Flaw>,
 }
 
 impl Drop for Inflater {
@@ -127,7 +152,7 @@ mod tests {
 
     fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
         let mut out = Vec::new();
-        let done = Inflater::new().gunzip(bytes, 1 << 20, &mut out);
+        let done = Inflater::new().gunzip(bytes, 1 << 20, &|_| Ok(()), &mut out);
         done.is_ok().then_some(out)
     }
 

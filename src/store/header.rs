@@ -51,11 +51,38 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header<'_>, Flaw> {
     if octal(&block[148..156]) != Some(checksum(block)) {
         return Err(header.flaw(Rule::Checksum));
     }
+    if !NUMBERS
+        .iter()
+        .all(|(start, end)| is_number(&block[*start..*end]))
+    {
+        return Err(header.flaw(Rule::BadField));
+    }
+    // npm leaves such an entry out, others take it.
+    if !header.link.is_empty() && matches!(header.kind, b'0' | 0 | b'7' | b'L' | b'K') {
+        return Err(header.flaw(Rule::NoLink));
+    }
     header.size = match size(&block[124..136]) {
         Some(size) => size,
         None => return Err(header.flaw(Rule::BadSize)),
     };
     Ok(header)
+}
+
+/// Mode, owners, time, device: some readers stop at one that is no number.
+const NUMBERS: [(usize, usize); 6] = [
+    (100, 108),
+    (108, 116),
+    (116, 124),
+    (136, 148),
+    (329, 337),
+    (337, 345),
+];
+
+/// Octal digits, GNU's binary form, or nothing at all.
+fn is_number(field: &[u8]) -> bool {
+    matches!(field, [0x80 | 0xff, ..])
+        || field.iter().all(|byte| matches!(byte, 0 | b' '))
+        || octal(field).is_some()
 }
 
 fn until_nul(field: &[u8]) -> &[u8] {
@@ -103,6 +130,8 @@ fn size(field: &[u8]) -> Option<u64> {
 #[derive(Default)]
 pub(super) struct Metadata<'a> {
     source: Option<u8>,
+    /// A global header came, and nothing yet that it could be for.
+    global: bool,
     pub path: Option<Cow<'a, [u8]>>,
     pub link: Option<Cow<'a, [u8]>>,
     pub size: Option<u64>,
@@ -111,7 +140,7 @@ pub(super) struct Metadata<'a> {
 impl<'a> Metadata<'a> {
     /// Is there a record that waits for its entry?
     pub fn is_pending(&self) -> bool {
-        self.source.is_some()
+        self.source.is_some() || self.global
     }
 
     /// Takes the body of an `x`, `g`, `L` or `K` entry.
@@ -123,7 +152,10 @@ impl<'a> Metadata<'a> {
             _ => return Err(Rule::MixedMetadata),
         }
         match kind {
-            b'g' => return records(body, harmless),
+            b'g' => {
+                self.global = true;
+                return records(body, harmless);
+            }
             b'x' => self.pax(body)?,
             b'L' if self.path.is_none() => self.path = Some(gnu(body)?),
             b'K' if self.link.is_none() => self.link = Some(gnu(body)?),

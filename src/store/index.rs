@@ -1,13 +1,14 @@
 //! The index of one stored package, in a form that is read in place.
 //!
-//! Little-endian: magic (8), sha512 of the tarball (64), boot id (16), then six `u32`: files,
+//! Little-endian: magic (8), sha512 of the tarball (64), boot id (16), digest of the manifest's
+//! claims (32), then six `u32`: files,
 //! folders, length of the texts, of the name, of the version, flags. Per file: size, mtime in ns,
 //! inode (8 each), BLAKE3 (32), start and length of its path among the texts, mode, flags (4 each).
 //! Per folder: start and length. Then the texts, beginning with name and version, then the BLAKE3 of
 //! everything before. Files lie in the package's stored folder under their number.
 
-const MAGIC: &[u8; 8] = b"heatsea1";
-const HEAD: usize = 8 + 64 + 16 + 6 * 4;
+const MAGIC: &[u8; 8] = b"heatsea2";
+const HEAD: usize = 8 + 64 + 16 + 32 + 6 * 4;
 const FILE: usize = 3 * 8 + 32 + 4 * 4;
 const FOLDER: usize = 8;
 const SEAL: usize = 32;
@@ -56,6 +57,7 @@ pub(super) struct Draft<'a> {
     pub name: &'a str,
     pub version: &'a str,
     pub has_install_script: bool,
+    pub claims: [u8; 32],
     pub files: Vec<Record<'a>>,
 }
 
@@ -85,6 +87,7 @@ impl Draft<'_> {
         bytes.extend(MAGIC);
         bytes.extend(self.sha512);
         bytes.extend(self.boot);
+        bytes.extend(self.claims);
         for number in [
             self.files.len(),
             folders.len(),
@@ -129,13 +132,13 @@ impl Index {
         if blake3::hash(body) != *seal || !body.starts_with(MAGIC) || body.get(8..72)? != sha512 {
             return None;
         }
-        let number = |at: usize| Some(u32_at(body, 88 + 4 * at)? as usize);
+        let number = |at: usize| Some(u32_at(body, 120 + 4 * at)? as usize);
         let index = Self {
             files: number(0)?,
             folders: number(1)?,
             name: number(3)?,
             version: number(4)?,
-            flags: u32_at(body, 88 + 20)?,
+            flags: u32_at(body, 120 + 20)?,
             bytes: Vec::new(),
             texts: Box::default(),
         };
@@ -200,6 +203,12 @@ impl Index {
     /// The boot in which the stamps were taken.
     pub(super) fn boot(&self) -> &[u8] {
         self.bytes.get(72..88).unwrap_or_default()
+    }
+
+    /// Digest of what the package.json says that steers an install.
+    pub fn claims(&self) -> [u8; 32] {
+        let digest = self.bytes.get(88..120).unwrap_or_default();
+        digest.try_into().unwrap_or_default()
     }
 
     /// As the package.json in the tarball has it.
@@ -268,6 +277,7 @@ impl Index {
             name: self.name(),
             version: self.version(),
             has_install_script: self.has_install_script(),
+            claims: self.claims(),
             files: files
                 .map(|(file, stamp)| Record {
                     stamp: *stamp,

@@ -18,6 +18,7 @@ mod header;
 pub mod index;
 mod object;
 mod path;
+mod scan;
 mod tar;
 mod unpack;
 mod upkeep;
@@ -34,12 +35,14 @@ use std::sync::Mutex;
 
 use rustix::fs::{Mode, OFlags};
 
+pub use crate::limits::Limits;
 pub(crate) use disk::{file_mode, unguessable};
 pub use error::{Flaw, Rule, StoreError};
 pub use object::Package;
+pub use path::path_inside;
 pub use tar::File;
 pub(crate) use unpack::has_crlf_shebang;
-pub use unpack::{Archive, Bench, check_identity, read_manifest, unpack, verify};
+pub use unpack::{Archive, Bench, check_claims, check_identity, read_manifest, unpack, verify};
 
 pub use upkeep::{Audit, Damaged, Pruned, audit, prune};
 
@@ -48,26 +51,6 @@ use crate::name::PackageId;
 
 /// A sha512 digest.
 pub type Sha512 = [u8; 64];
-
-/// How much a tarball may ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes after inflation; 20 times the compressed size is allowed when that is more.
-    pub unpacked: u64,
-    pub entries: usize,
-    /// Bytes of one extended header.
-    pub metadata: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            unpacked: 512 << 20,
-            entries: 50_000,
-            metadata: 1 << 20,
-        }
-    }
-}
 
 /// A folder of packages that any number of processes share.
 #[derive(Debug)]

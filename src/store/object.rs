@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::integrity::Integrity;
+use crate::manifest::Claims;
 use crate::name::PackageId;
 
 use super::disk::{
@@ -41,6 +42,11 @@ impl Package {
     /// Does the package deserve to be `id`?
     pub fn check_identity(&self, id: &PackageId) -> Result<(), StoreError> {
         unpack::check_identity(id, self.index.name(), self.index.version())
+    }
+
+    /// Bytes of all its files together.
+    pub fn unpacked(&self) -> u64 {
+        self.index.files().map(|file| file.stamp.size).sum()
     }
 
     /// Are all files below `folder` (from [`Store::open_package`]) as they were when last hashed?
@@ -96,6 +102,20 @@ impl Store {
         let folder = self.open_package(package).ok()?;
         let record = package.index.files().nth(at)?;
         read_record(folder.as_fd(), FileName::default().of(at), &record)
+    }
+
+    /// Does the package say of itself what a lock's entry says of it?
+    pub fn check_claims(
+        &self,
+        package: &Package,
+        id: &PackageId,
+        locked: &Claims,
+    ) -> Result<(), StoreError> {
+        if locked.digest() == package.index.claims() {
+            return Ok(());
+        }
+        let packed = self.read(package, "package.json").unwrap_or_default();
+        unpack::check_claims(id, locked, &unpack::claims(&packed))
     }
 
     /// What the index says, without a look at the files.
@@ -247,6 +267,7 @@ impl Store {
             name: &archive.name,
             version: &archive.version,
             has_install_script: archive.has_install_script,
+            claims: archive.claims.digest(),
             files,
         };
         let bytes = draft.encode();

@@ -65,6 +65,13 @@ pub(super) fn split(path: &str) -> Result<Split<'_>, Rule> {
     Ok(Split { root, rest })
 }
 
+/// Where an archive's entry of this name would go: the path below the package's folder; `None` for
+/// a name that is refused.
+pub fn path_inside(name: &str) -> Option<String> {
+    let split = split(name).ok()?;
+    Some(split.rest.into_owned())
+}
+
 /// One name between slashes.
 fn check_part(part: &str) -> Result<(), Rule> {
     match part {
@@ -96,17 +103,28 @@ fn check_part(part: &str) -> Result<(), Rule> {
 fn is_device(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or(part).trim_end();
     let is = |name: &str| stem.eq_ignore_ascii_case(name);
-    match stem.len() {
-        3 => ["con", "prn", "aux", "nul"].into_iter().any(is),
-        4 => {
-            let (word, digit) = stem.split_at_checked(3).unwrap_or((stem, ""));
-            matches!(digit.as_bytes(), [b'1'..=b'9'])
-                && ["com", "lpt"]
-                    .into_iter()
-                    .any(|name| word.eq_ignore_ascii_case(name))
-        }
-        _ => false,
+    if ["con", "prn", "aux", "nul", "conin$", "conout$"]
+        .into_iter()
+        .any(is)
+    {
+        return true;
     }
+    let Some((word, number)) = stem.split_at_checked(3) else {
+        return false;
+    };
+    let is_port = |word: &str| word.eq_ignore_ascii_case("com") || word.eq_ignore_ascii_case("lpt");
+    let mut digits = number.chars();
+    // Superscript digits count, too.
+    let digit = matches!(
+        digits.next(),
+        Some('1'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}')
+    );
+    is_port(word) && digit && digits.next().is_none()
+}
+
+/// Characters that take no room, which HFS+ ignores in names and nobody sees anywhere.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What a disk that ignores case and Unicode form makes of a path: full case fold, then NFC.
@@ -115,6 +133,7 @@ pub(super) fn fold(path: &str) -> String {
         return path.to_ascii_lowercase();
     }
     path.nfd()
+        .filter(|c| !is_unseen(*c))
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfc()

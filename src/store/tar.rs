@@ -80,7 +80,7 @@ impl<'a> Walk<'a, '_> {
         let rest = &self.bytes[self.at..];
         let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
         let Some(block) = rest.first_chunk::<BLOCK>() else {
-            if !blank(rest) {
+            if !rest.is_empty() {
                 return Err(Flaw::whole(Rule::Truncated));
             }
             let note = "the archive has no end marker".to_owned();
@@ -166,8 +166,11 @@ impl<'a> Walk<'a, '_> {
         let end = self.at.checked_add(size).ok_or(Rule::Truncated)?;
         let body = self.bytes.get(self.at..end).ok_or(Rule::Truncated)?;
         let padded = end.checked_next_multiple_of(BLOCK).ok_or(Rule::Truncated)?;
-        // A last entry without its padding is whole.
-        self.at = padded.min(self.bytes.len());
+        // GNU tar and Python do not take an entry whose padding is cut.
+        if padded > self.bytes.len() {
+            return Err(Rule::Truncated);
+        }
+        self.at = padded;
         Ok(body)
     }
 

@@ -267,6 +267,7 @@ fn bombs_meet_their_limits() {
         unpacked: 100_000,
         entries: 10,
         metadata: 1000,
+        ..Limits::default()
     };
     let zeros = vec![0; 1 << 20];
     let bomb = tarball(&[file("package/a", &zeros)]);

@@ -1,16 +1,18 @@
 //! From a tarball's bytes to a package that is what it claims to be.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::integrity::{Algorithm, Integrity};
+use crate::json::{self, Ambiguity};
+use crate::limits::DEEPEST_JSON;
+use crate::manifest::{Claims, Manifest, Origin, is_plain_name, is_plain_path};
 use crate::name::PackageId;
 
 use super::error::{Flaw, Rule, StoreError, printable};
 use super::gzip::Inflater;
+use super::scan;
 use super::tar::{self, Contents, File};
 use super::{Limits, Sha512};
-
-const LARGEST_MANIFEST: usize = 4 << 20;
 
 /// Buffers that one worker uses again for every tarball.
 pub struct Bench {
@@ -34,6 +36,8 @@ pub struct Archive<'a> {
     pub name: String,
     pub version: String,
     pub has_install_script: bool,
+    /// What its package.json says that steers an install.
+    pub claims: Claims,
     /// In the archive's order.
     pub files: Vec<File<'a>>,
     /// What was left out without harm.
@@ -123,19 +127,21 @@ fn read<'b>(
     limits: &Limits,
 ) -> Result<Archive<'b>, Flaw> {
     let largest = limits.unpacked.max(20 * tarball.len() as u64);
+    let look = |member: &[u8]| scan::check(member, limits, largest);
     bench
         .inflater
-        .gunzip(tarball, largest, &mut bench.inflated)?;
+        .gunzip(tarball, largest, &look, &mut bench.inflated)?;
     let Contents { files, notes } = tar::read(&bench.inflated, limits)?;
     let manifest = files.iter().find(|file| file.path == "package.json");
     let manifest = manifest.ok_or_else(|| Flaw::whole(Rule::NoManifest))?;
-    let facts = Facts::read(manifest.bytes).ok_or_else(|| Flaw::whole(Rule::BadManifest))?;
+    let facts = Facts::read(manifest.bytes, limits).map_err(Flaw::manifest)?;
     let builds = files.iter().any(|file| file.path == "binding.gyp");
     Ok(Archive {
         sha512,
         name: facts.name,
         version: facts.version,
         has_install_script: facts.has_install_script || builds,
+        claims: facts.claims,
         files,
         notes,
     })
@@ -156,6 +162,17 @@ pub fn check_identity(id: &PackageId, name: &str, version: &str) -> Result<(), S
     })
 }
 
+/// Is what a lock's entry says of a package what the package says of itself?
+pub fn check_claims(id: &PackageId, locked: &Claims, packed: &Claims) -> Result<(), StoreError> {
+    match locked.difference_from(packed) {
+        None => Ok(()),
+        Some(difference) => Err(StoreError::Disagrees {
+            id: id.clone(),
+            difference: Box::new(difference),
+        }),
+    }
+}
+
 fn cleaned(version: &str) -> &str {
     let version = version.trim().trim_start_matches(['v', '=']).trim_start();
     version.split('+').next().unwrap_or(version)
@@ -166,21 +183,32 @@ struct Facts {
     name: String,
     version: String,
     has_install_script: bool,
+    claims: Claims,
 }
 
 impl Facts {
-    fn read(bytes: &[u8]) -> Option<Self> {
-        if bytes.len() > LARGEST_MANIFEST {
-            return None;
+    fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Rule> {
+        if bytes.len() as u64 > limits.manifest {
+            return Err(Rule::ManifestTooLarge(limits.manifest));
         }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let Value::Object(fields) = serde_json::from_slice(text).ok()? else {
-            return None;
+        match json::first_ambiguity(text, DEEPEST_JSON, &steers) {
+            Some((_, Ambiguity::Twice(key))) => {
+                return Err(Rule::RepeatedMember(printable(key.as_bytes())));
+            }
+            Some((_, Ambiguity::Deep(levels))) => return Err(Rule::DeepManifest(levels)),
+            None => {}
+        }
+        let value = serde_json::from_slice(text).map_err(|_| Rule::BadManifest)?;
+        let Value::Object(fields) = value else {
+            return Err(Rule::BadManifest);
         };
+        check_bins(&fields)?;
         let text = |key: &str| {
             let text = fields.get(key).and_then(Value::as_str);
             text.unwrap_or_default().trim().to_owned()
         };
+        let (name, version) = (text("name"), text("version"));
         let scripts = fields.get("scripts").and_then(Value::as_object);
         let has_install_script = scripts.is_some_and(|scripts| {
             ["preinstall", "install", "postinstall"]
@@ -188,12 +216,69 @@ impl Facts {
                 .filter_map(|event| scripts.get(*event)?.as_str())
                 .any(|script| !script.is_empty())
         });
-        Some(Self {
-            name: text("name"),
-            version: text("version"),
+        let mut manifest = Manifest { fields };
+        manifest.normalize(Origin::Disk);
+        Ok(Self {
+            name,
+            version,
             has_install_script,
+            claims: Claims::of(&manifest),
         })
     }
+}
+
+/// Does a member written twice change what is installed? In published packages descriptions and
+/// test scripts are written twice now and then.
+fn steers(top: Option<&str>, key: &str, around: u32) -> bool {
+    const MEMBERS: [&str; 12] = [
+        "name",
+        "version",
+        "dependencies",
+        "optionalDependencies",
+        "peerDependencies",
+        "bundleDependencies",
+        "bundledDependencies",
+        "bin",
+        "scripts",
+        "os",
+        "cpu",
+        "libc",
+    ];
+    let install = ["preinstall", "install", "postinstall"];
+    match top {
+        None => MEMBERS.contains(&key),
+        Some("scripts") => around == 2 && install.contains(&key),
+        Some(top) => around == 2 && MEMBERS.contains(&top),
+    }
+}
+
+/// Bins as written: npm would bend a name or path that climbs into a harmless one, and others
+/// would not.
+fn check_bins(fields: &Map<String, Value>) -> Result<(), Rule> {
+    let refused = |name: &str| Rule::BadBin(printable(name.as_bytes()));
+    match fields.get("bin") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(()),
+        Some(Value::String(path)) if is_plain_path(path) => Ok(()),
+        Some(Value::Array(paths)) => {
+            let wrong = paths
+                .iter()
+                .find(|path| !path.as_str().is_some_and(is_plain_path));
+            wrong.map_or(Ok(()), |path| Err(refused(&path.to_string())))
+        }
+        Some(Value::Object(bins)) => {
+            let wrong = bins.iter().find(|(name, path)| {
+                !is_plain_name(name) || !path.as_str().is_some_and(is_plain_path)
+            });
+            wrong.map_or(Ok(()), |(name, _)| Err(refused(name)))
+        }
+        Some(other) => Err(refused(&other.to_string())),
+    }
+}
+
+/// What a package.json that the store accepted before says that steers an install.
+pub(crate) fn claims(package_json: &[u8]) -> Claims {
+    let facts = Facts::read(package_json, &Limits::default());
+    facts.map(|facts| facts.claims).unwrap_or_default()
 }
 
 /// Does the first line, `#!…`, end in CRLF within the 2048 bytes that npm looks at?

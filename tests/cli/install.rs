@@ -303,3 +303,16 @@ fn a_node_modules_that_is_a_link_is_refused_and_its_target_untouched() {
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 1);
     assert!(link.is_symlink());
 }
+
+#[test]
+fn a_linked_tree_can_be_locked_and_not_installed() {
+    let context = wants_a();
+    context
+        .run(&["shrinkwrap", "--install-strategy", "linked"])
+        .exits(0);
+    context
+        .run(&["ci", "--install-strategy", "linked"])
+        .exits(2)
+        .says(&["linked", "hoisted"]);
+    assert!(!context.has("node_modules"));
+}

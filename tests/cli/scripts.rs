@@ -197,10 +197,10 @@ fn a_script_that_rewrites_a_neighbour_is_found_out() {
             "after the install scripts of `evil@1.0.0`",
         ]);
         assert!(!context.has("node_modules/evil"), "{how}");
-        let content = "module.exports = 'a 1.1.0'\n";
-        assert_eq!(context.read("node_modules/a/index.js"), content, "{how}");
+        let former = "module.exports = 'a 1.1.0'\n";
+        assert_eq!(context.read("node_modules/a/index.js"), former, "{how}");
         context.run(&["install", "--ignore-scripts"]).exits(0);
-        assert_eq!(context.read("node_modules/a/index.js"), content, "{how}");
+        assert_eq!(context.read("node_modules/a/index.js"), former, "{how}");
         context.run(&["verify"]).exits(0);
     }
 }

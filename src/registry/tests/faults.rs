@@ -3,6 +3,7 @@
 use registry_mock::{Fault, Kind, Rule};
 
 use super::*;
+use crate::limits::Limits;
 
 fn one() -> Packages {
     Packages::new().package("a", "1.0.0").package("b", "1.0.0")
@@ -93,7 +94,7 @@ fn a_redirect_loop_ends() {
 #[test]
 fn a_bomb_is_defused() {
     let place = Place::new(&one());
-    let bomb = Fault::GzipBomb(MAX_PACKUMENT as u64 + 1);
+    let bomb = Fault::GzipBomb(Limits::default().packument + 1);
     place.server.add_fault(Rule::new(bomb));
     assert_eq!(code(place.open("").packument("a")), "EFBIG");
 }

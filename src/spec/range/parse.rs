@@ -17,9 +17,14 @@ const MAX_PARTS: usize = 256;
 
 pub(super) type Alternatives = Box<[Box<[Comparator]>]>;
 
+/// Is it beyond what is read?
+pub(in super::super) fn is_too_long(text: &str) -> bool {
+    text.len() > MAX_TEXT || text.matches("||").count() >= MAX_PARTS
+}
+
 /// The comparators of `text`, `None` where node-semver throws.
 pub(super) fn read(text: &str, mode: Mode, prerelease: Prerelease) -> Option<Alternatives> {
-    if text.len() > MAX_TEXT || text.matches("||").count() >= MAX_PARTS {
+    if is_too_long(text) {
         return None;
     }
     let text = collapse_spaces(text);
