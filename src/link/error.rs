@@ -26,17 +26,17 @@ pub enum LinkError {
     #[error("`{}` cannot be moved aside: it, or something in it, lies on another file system or on a lower layer of an image", path.display())]
     #[diagnostic(
         code(EXDEV),
-        help("unmount it, or empty it and try again; it is as it was")
+        help("unmount or remove it, and try again; nothing was changed")
     )]
     Device {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("`{}` cannot be moved aside: it, or something in it, is a mount point or in use", path.display())]
+    #[error("`{}` cannot be moved aside: it is a mount point or in use", path.display())]
     #[diagnostic(
         code(EBUSY),
-        help("unmount what lies inside, or end what uses it, and try again; it is as it was")
+        help("unmount it, or end what uses it, and try again; nothing was changed")
     )]
     Busy {
         path: PathBuf,

@@ -78,6 +78,16 @@ pub fn is_mount_point(path: &Path) -> bool {
     matches!((mount_of(path), mount_of(parent)), (Ok(own), Ok(outer)) if own != outer)
 }
 
+/// A mount point below `folder`, as far as the system tells: what lies there is not ours to delete.
+pub(super) fn mounted_below(folder: &Path) -> Option<PathBuf> {
+    let folder = fs::canonicalize(folder).ok()?;
+    let table = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    // Blanks are written as octal numbers there.
+    let mut points = points.map(|point| PathBuf::from(point.replace("\\040", " ")));
+    points.find(|point| *point != folder && point.starts_with(&folder))
+}
+
 /// The device and, where the system tells, the mount that a folder lies on: a bind mount has the
 /// same device.
 fn mount_of(path: &Path) -> io::Result<(u64, u64)> {

@@ -112,6 +112,9 @@ impl Staging {
             Err(_) if !home.wanted => return Ok(None),
             _ => {}
         }
+        if let Some(mounted) = ground::mounted_below(&folder) {
+            return Err(LinkError::not_moved(&mounted, Errno::BUSY.into()));
+        }
         let ground = Ground::of(&self.project, &home.folder);
         Ok(Some(ground.map_err(LinkError::at("read", &folder))?))
     }

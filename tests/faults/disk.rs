@@ -165,3 +165,23 @@ fn a_mount_in_the_tree_is_filled_where_it_stands() {
         assert!(again.contains("up to date"), "{after}: {again}");
     }
 }
+
+#[test]
+#[ignore = "long"]
+fn what_is_mounted_inside_a_former_tree_is_not_deleted_with_it() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.new);
+    fs::create_dir_all(place.at("node_modules/.cache")).unwrap();
+    let script = r#"mount -t tmpfs none node_modules/.cache && echo > node_modules/.cache/x
+        "$@"; code=$?; test -f node_modules/.cache/x || exit 99; exit $code"#;
+    let wrapper = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    let answer = place.run_under(&wrapper, &["ci"]);
+    assert_eq!(answer.status.code(), Some(10), "{}", answer.text);
+    assert!(answer.text.contains("error[EBUSY]"), "{}", answer.text);
+    assert!(
+        answer.text.contains("node_modules/.cache"),
+        "{}",
+        answer.text
+    );
+}
