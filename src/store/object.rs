@@ -327,7 +327,11 @@ fn open_workshop(tmp: &Path) -> io::Result<Workshop> {
     loop {
         let path = tmp.join(unguessable());
         fs::create_dir(&path)?;
-        let folder = open_folder(&path)?;
+        let folder = match open_folder(&path) {
+            // Another process swept it before it had its lock.
+            Err(Errno::NOENT) => continue,
+            opened => opened?,
+        };
         // Where locks do not work nobody sweeps either.
         let _ = rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive);
         if path.exists() {
