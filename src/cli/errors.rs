@@ -75,6 +75,11 @@ impl Failure {
             _ => code,
         };
         let message = error.to_string();
+        // What the system refused proves nothing about content.
+        let otherwise = match root {
+            Some(_) if otherwise == exit::INTEGRITY => exit::DISK,
+            _ => otherwise,
+        };
         Self {
             exit: exit_code(&code, otherwise),
             causes: causes(error.source(), &message),

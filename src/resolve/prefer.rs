@@ -147,7 +147,8 @@ impl Tree {
         }
         let of = self.node(from).source.unwrap_or(from);
         let node = self.node(of);
-        let dependent = if self.is_top(of) {
+        // A package has no place yet when its edges are made.
+        let dependent = if self.is_top(of) && !node.path.is_empty() {
             folder(&node.location)
         } else {
             id_of(&node.package, self.name_text(of)).to_string()

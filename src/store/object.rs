@@ -327,13 +327,14 @@ fn open_workshop(tmp: &Path) -> io::Result<Workshop> {
     loop {
         let path = tmp.join(unguessable());
         fs::create_dir(&path)?;
+        // Until it is locked somebody may sweep it away, and has its lock while doing so.
         let folder = match open_folder(&path) {
-            // Another process swept it before it had its lock.
-            Err(Errno::NOENT) => continue,
-            opened => opened?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            folder => folder?,
         };
         // Where locks do not work nobody sweeps either.
-        let _ = rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive);
+        let lock = || rustix::fs::flock(&folder, FlockOperation::LockExclusive);
+        let _ = rustix::io::retry_on_intr(lock);
         if path.exists() {
             return Ok(Workshop {
                 path,
