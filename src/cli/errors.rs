@@ -347,7 +347,15 @@ impl From<InstallError> for Failure {
                     LinkError::Store(_) | LinkError::NotBundled { .. } => exit::INTEGRITY,
                     _ => exit::DISK,
                 };
-                Self::of(&error, otherwise)
+                let mut failure = Self::of(&error, otherwise);
+                if let LinkError::Store(StoreError::Integrity {
+                    comparison: Some(comparison),
+                    ..
+                }) = error
+                {
+                    failure.details.push(comparison.into());
+                }
+                failure
             }
             InstallError::Script(error) => Self::of(&error, exit::SCRIPT),
             InstallError::Disk(error) => Self::of(&error, exit::DISK),

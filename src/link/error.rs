@@ -23,6 +23,26 @@ pub enum LinkError {
         #[source]
         source: io::Error,
     },
+    #[error("`{}` cannot be moved aside: it, or something in it, lies on another file system or on a lower layer of an image", path.display())]
+    #[diagnostic(
+        code(EXDEV),
+        help("unmount or remove it, and try again; nothing was changed")
+    )]
+    Device {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{}` cannot be moved aside: it is a mount point or in use", path.display())]
+    #[diagnostic(
+        code(EBUSY),
+        help("unmount it, or end what uses it, and try again; nothing was changed")
+    )]
+    Busy {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("`{location}` is no place for a package: {why}")]
     #[diagnostic(
         code(EINVALIDLOCATION),
@@ -54,6 +74,19 @@ pub enum LinkError {
         help("the lock says inBundle; make it anew with `heatseal shrinkwrap`")
     )]
     NotBundled { location: String },
+    #[error("`{path}` of `{package}` was {what} after the install scripts of {}", ran.join(", "))]
+    #[diagnostic(
+        code(EINTEGRITY),
+        help(
+            "the script of a package may write into its own folder only: report it to its maintainers, and forbid it in package.json: \"heatseal\": {{\"allowScripts\": {{\"NAME\": false}}}}"
+        )
+    )]
+    Neighbour {
+        package: PackageId,
+        path: String,
+        what: &'static str,
+        ran: Vec<String>,
+    },
     #[error("the tarball of `{0}` was not delivered")]
     #[diagnostic(code(ENETWORK), help("try again"))]
     Undelivered(PackageId),
@@ -72,6 +105,16 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// A former or new tree that a rename did not move.
+    pub(super) fn not_moved(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::CrossesDevices => Self::Device { path, source },
+            io::ErrorKind::ResourceBusy => Self::Busy { path, source },
+            _ => Self::at("put the new tree at", path)(source),
+        }
+    }
+
     pub(super) fn at<E: Into<io::Error>>(
         action: &'static str,
         path: impl AsRef<Path>,

@@ -9,12 +9,15 @@
 //! through [`Fetch`] while packages that it has are linked.
 
 mod bins;
+mod compare;
 mod error;
 mod expect;
+mod ground;
 mod place;
 mod plan;
 pub mod state;
 pub mod swap;
+mod watch;
 mod work;
 
 #[cfg(test)]
@@ -25,7 +28,9 @@ use std::path::Path;
 
 pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
+pub use ground::is_mount_point;
 pub use swap::{Cleanup, Staged, Swapped, tidy};
+pub use watch::Watch;
 
 use crate::integrity::Integrity;
 use crate::manifest::Claims;

@@ -243,11 +243,11 @@ impl Carrier {
         };
         match linked {
             Ok(()) => Ok(true),
-            Err(Errno::MLINK) => Ok(false),
+            // Another home may lie on the store's own file system.
+            Err(Errno::MLINK | Errno::XDEV) => Ok(false),
             Err(Errno::NOENT) => Err(PlaceError::Unstable),
             Err(
-                Errno::XDEV
-                | Errno::PERM
+                Errno::PERM
                 | Errno::ACCESS
                 | Errno::OPNOTSUPP
                 | Errno::NOTTY

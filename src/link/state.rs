@@ -57,6 +57,11 @@ impl Contents {
         }
     }
 
+    /// Each location with its package, as far as the store has it.
+    pub(super) fn packages(&self) -> &[(String, Package)] {
+        &self.packages
+    }
+
     /// Every folder below every `node_modules`, relative to the project, sorted.
     fn folders(&self) -> Vec<String> {
         let mut folders = self.homes.clone();

@@ -4,7 +4,8 @@
 //! `node_modules` of the project as `0`, those of workspaces as `1`, `2`…. Before the first exchange
 //! a `journal` there lists them with their inodes; afterwards the numbers are the former trees. The
 //! journal's removal is the commit. So a leftover without journal is rubbish, and one with a journal
-//! is undone: where a `node_modules` has the journal's inode, the former tree goes back.
+//! is undone: where a `node_modules` has the journal's inode, the former tree goes back. What lies
+//! on another mount than the project is staged there (see [`super::ground`]).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -20,6 +21,7 @@ use rustix::io::Errno;
 
 use super::LinkError;
 use super::bins::mended;
+use super::ground::{self, Ground};
 use super::plan::{Home, Location, Plan};
 use crate::report::{Event, Reporter};
 use crate::store::disk::{create_file, unguessable};
@@ -29,11 +31,18 @@ use crate::store::{Package, has_crlf_shebang, open_folder};
 pub(super) const PREFIX: &str = ".node_modules-heatseal-";
 const JOURNAL: &str = "journal";
 
+/// A staged `node_modules`.
+struct StagedHome {
+    path: PathBuf,
+    ground: Ground,
+    opened: OwnedFd,
+}
+
 /// The folder in which a new tree grows; it goes with its owner unless it was completed.
 pub(super) struct Staging {
     project: PathBuf,
     folder: PathBuf,
-    homes: Vec<Option<OwnedFd>>,
+    homes: Vec<Option<StagedHome>>,
     lock: Option<OwnedFd>,
     keep: bool,
 }
@@ -48,10 +57,7 @@ impl Staging {
         let lock = lock(project, reporter)?;
         recover(project)?;
         let folder = project.join(format!("{PREFIX}{}", unguessable()));
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&folder)
-            .map_err(LinkError::at("make", &folder))?;
+        make_private(&folder)?;
         let mut staging = Self {
             project: project.to_owned(),
             folder,
@@ -59,14 +65,24 @@ impl Staging {
             lock: Some(lock),
             keep: false,
         };
-        for (at, home) in homes.iter().enumerate() {
-            let made = staging.make_home(at, home)?;
-            staging.homes.push(made);
+        let grounds = homes.iter().map(|home| staging.ground(home));
+        let grounds = grounds.collect::<Result<Vec<_>, _>>()?;
+        let named = grounds.iter().zip(homes);
+        let elsewhere: Vec<(Ground, &str)> = named
+            .filter_map(|(ground, home)| Some(((*ground)?, &*home.folder)))
+            .filter(|(ground, _)| *ground != Ground::Project)
+            .collect();
+        ground::write_elsewhere(&staging.folder, &elsewhere)
+            .map_err(LinkError::at("write in", &staging.folder))?;
+        for (at, (home, ground)) in homes.iter().zip(grounds).enumerate() {
+            let made = ground.map(|ground| staging.make_home(at, home, ground));
+            staging.homes.push(made.transpose()?);
         }
         Ok(staging)
     }
 
-    fn make_home(&self, at: usize, home: &Home) -> Result<Option<OwnedFd>, LinkError> {
+    /// Where the `node_modules` of a home is to be staged; `None` when there is none to make or empty.
+    fn ground(&self, home: &Home) -> Result<Option<Ground>, LinkError> {
         let mut folder = self.project.clone();
         for part in home.folder.split('/').filter(|part| !part.is_empty()) {
             folder.push(part);
@@ -96,10 +112,26 @@ impl Staging {
             Err(_) if !home.wanted => return Ok(None),
             _ => {}
         }
-        let new = self.folder.join(at.to_string());
-        fs::create_dir(&new).map_err(LinkError::at("make", &new))?;
-        let opened = open_folder(&new).map_err(LinkError::at("open", &new))?;
-        Ok(Some(opened))
+        if let Some(mounted) = ground::mounted_below(&folder) {
+            return Err(LinkError::not_moved(&mounted, Errno::BUSY.into()));
+        }
+        let ground = Ground::of(&self.project, &home.folder);
+        Ok(Some(ground.map_err(LinkError::at("read", &folder))?))
+    }
+
+    fn make_home(&self, at: usize, home: &Home, ground: Ground) -> Result<StagedHome, LinkError> {
+        let folder = ground.folder(&self.project, &home.folder, &name_of(&self.folder));
+        if ground != Ground::Project {
+            make_private(&folder)?;
+        }
+        let path = folder.join(at.to_string());
+        fs::create_dir(&path).map_err(LinkError::at("make", &path))?;
+        let opened = open_folder(&path).map_err(LinkError::at("open", &path))?;
+        Ok(StagedHome {
+            path,
+            ground,
+            opened,
+        })
     }
 
     pub fn project(&self) -> &Path {
@@ -109,7 +141,7 @@ impl Staging {
     /// The staged `node_modules` of a home.
     pub fn home(&self, at: usize) -> Result<BorrowedFd<'_>, LinkError> {
         let home = self.homes.get(at).and_then(Option::as_ref);
-        home.map(|home| home.as_fd()).ok_or_else(|| {
+        home.map(|home| home.opened.as_fd()).ok_or_else(|| {
             let missing = io::Error::from(io::ErrorKind::NotFound);
             LinkError::at("open", &self.folder)(missing)
         })
@@ -121,14 +153,16 @@ impl Staging {
 
     /// The tree is whole.
     pub fn complete(mut self, plan: &Plan<'_>, packages: &[Option<Package>], umask: u32) -> Staged {
-        let homes = plan.homes.iter().enumerate();
-        let trees = homes
-            .filter(|(at, _)| self.has_home(*at))
-            .map(|(at, home)| Tree {
-                staged: self.folder.join(at.to_string()),
+        let homes = plan.homes.iter().zip(&self.homes);
+        let trees = homes.filter_map(|(home, staged)| {
+            let staged = staged.as_ref()?;
+            Some(Tree {
+                staged: staged.path.clone(),
                 target: self.project.join(&home.folder).join("node_modules"),
                 folder: home.folder.clone(),
-            });
+                ground: staged.ground,
+            })
+        });
         let trees = trees.collect();
         let links = plan.links.iter().flat_map(|link| {
             let targets = link
@@ -171,6 +205,16 @@ struct Tree {
     staged: PathBuf,
     target: PathBuf,
     folder: String,
+    ground: Ground,
+}
+
+impl Tree {
+    fn put_in_place(&self) -> io::Result<()> {
+        match self.ground {
+            Ground::Inside => ground::exchange_children(&self.staged, &self.target),
+            _ => exchange(&self.staged, &self.target),
+        }
+    }
 }
 
 /// A whole new tree beside the old one. Dropped without [`Staged::swap`], it is removed.
@@ -209,8 +253,8 @@ impl Staged {
             .map_err(LinkError::at("read", &self.folder))?;
         fs::write(&journal, text).map_err(LinkError::at("write", &journal))?;
         for tree in &self.trees {
-            if let Err(error) = exchange(&tree.staged, &tree.target) {
-                let failed = LinkError::at("put the new tree at", &tree.target)(error);
+            if let Err(error) = tree.put_in_place() {
+                let failed = LinkError::not_moved(&tree.target, error);
                 undo(&self.project, &self.folder)?;
                 return Err(failed);
             }
@@ -241,12 +285,9 @@ impl Staged {
         let mut text = String::new();
         for tree in &self.trees {
             let inode = fs::symlink_metadata(&tree.staged)?.ino();
-            let number = tree
-                .staged
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy();
-            let _ = writeln!(text, "{number} {inode} {}", tree.folder);
+            let number = name_of(&tree.staged);
+            let letter = tree.ground.letter();
+            let _ = writeln!(text, "{number}{letter} {inode} {}", tree.folder);
         }
         text.push_str("end\n");
         Ok(text)
@@ -272,11 +313,6 @@ pub struct Swapped {
 }
 
 impl Swapped {
-    /// The folders of the new tree, for [`super::state::record`].
-    pub fn contents(&self) -> &super::state::Contents {
-        &self.contents
-    }
-
     /// What a kill before the commit leaves.
     #[cfg(test)]
     pub(super) fn abandon(mut self) {
@@ -284,11 +320,25 @@ impl Swapped {
         std::mem::forget(self);
     }
 
-    /// Makes the new tree final and deletes the former one on threads of its own.
-    pub fn commit(mut self) -> Result<Cleanup, LinkError> {
+    /// Remembers what the files of all packages look like but of those at the locations `scripted`.
+    pub fn watch(&self, scripted: &FxHashSet<&str>) -> super::Watch {
+        super::Watch::begin(&self.project, &self.contents, scripted)
+    }
+
+    /// Makes the new tree final and deletes the former one on threads of its own. `record` gets the
+    /// folders of the new tree, for [`super::state::record`], while nobody else may change it.
+    pub fn commit(
+        mut self,
+        record: impl FnOnce(&super::state::Contents),
+    ) -> Result<Cleanup, LinkError> {
         let journal = self.folder.join(JOURNAL);
         fs::remove_file(&journal).map_err(LinkError::at("remove", &journal))?;
         self.open = false;
+        // What lies inside a `node_modules` changes its stamps when it goes.
+        for other in ground::elsewhere(&self.folder) {
+            remove_one(&other);
+        }
+        record(&self.contents);
         drop(self.lock.take());
         let folder = self.folder.clone();
         Ok(Cleanup(Some(std::thread::spawn(move || remove(&folder)))))
@@ -390,13 +440,19 @@ fn undo(project: &Path, folder: &Path) -> Result<(), LinkError> {
         else {
             continue;
         };
+        let (ground, number) = Ground::split(number);
         let plain = number.bytes().all(|byte| byte.is_ascii_digit())
             && !home.starts_with('/')
             && !home.split('/').any(|part| part == "..");
-        if plain {
+        let staging = ground.folder(project, home, &name_of(folder));
+        if plain && ground::is_real(project, &staging) {
             let target = project.join(home).join("node_modules");
-            undo_tree(&folder.join(number), &target, inode)
-                .map_err(LinkError::at("put the former tree back at", &target))?;
+            let staged = staging.join(number);
+            let undone = match ground {
+                Ground::Inside => ground::undo_children(&staged, &target),
+                _ => undo_tree(&staged, &target, inode),
+            };
+            undone.map_err(LinkError::at("put the former tree back at", &target))?;
         }
     }
     let journal = folder.join(JOURNAL);
@@ -406,26 +462,40 @@ fn undo(project: &Path, folder: &Path) -> Result<(), LinkError> {
 fn undo_tree(staged: &Path, target: &Path, inode: &str) -> io::Result<()> {
     let aside = aside(staged);
     let is_new = fs::symlink_metadata(target).is_ok_and(|new| new.ino().to_string() == inode);
-    let there = |path: &Path| fs::symlink_metadata(path).is_ok();
     if !is_new {
         // Killed between the two renames of a system without exchange.
-        if !there(target) && there(&aside) {
+        if !is_there(target) && is_there(&aside) {
             fs::rename(&aside, target)?;
         }
         return Ok(());
     }
-    if there(staged) {
+    if is_there(staged) {
         return exchange(staged, target);
     }
     fs::rename(target, staged)?;
-    if there(&aside) {
+    if is_there(&aside) {
         fs::rename(&aside, target)?;
     }
     Ok(())
 }
 
-fn aside(staged: &Path) -> PathBuf {
+pub(super) fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Where a former tree goes that cannot be exchanged with the staged one.
+pub(super) fn aside(staged: &Path) -> PathBuf {
     staged.with_extension("former")
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn make_private(folder: &Path) -> Result<(), LinkError> {
+    let made = fs::DirBuilder::new().mode(0o700).create(folder);
+    made.map_err(LinkError::at("make", folder))
 }
 
 /// Exchanges the two, whatever `target` is (a link is moved, not followed) or whether it is there.
@@ -446,9 +516,19 @@ fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Deletes our folder, its packages in parallel; never through links. What resists is left to the
-/// next run.
+/// Deletes our folder, and before it those that it tells of. What resists is left to the next run.
 fn remove(folder: &Path) {
+    let others = ground::elsewhere(folder);
+    for other in &others {
+        remove_one(other);
+    }
+    if !others.iter().any(|other| is_there(other)) {
+        remove_one(folder);
+    }
+}
+
+/// Deletes a staging folder, its packages in parallel; never through links.
+fn remove_one(folder: &Path) {
     let mut entries: Vec<PathBuf> = Vec::new();
     for tree in children(folder) {
         if fs::symlink_metadata(&tree).is_ok_and(|metadata| metadata.is_dir()) {
@@ -468,7 +548,7 @@ fn remove(folder: &Path) {
     let _ = fs::remove_dir_all(folder);
 }
 
-fn children(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
 }

@@ -114,7 +114,7 @@ impl Fixture {
             .unwrap()
             .swap()
             .unwrap()
-            .commit()
+            .commit(|_| {})
             .unwrap()
             .wait();
     }
@@ -403,8 +403,8 @@ fn damage_in_the_store_never_reaches_a_tree() {
 fn an_installed_tree_is_current_until_a_folder_changes() {
     let cx = sample();
     let swapped = cx.stage(LinkMode::Auto).unwrap().swap().unwrap();
-    state::record(&cx.project(), "digest", &cx.store, swapped.contents());
-    swapped.commit().unwrap().wait();
+    let record = |contents: &_| state::record(&cx.project(), "digest", &cx.store, contents);
+    swapped.commit(record).unwrap().wait();
     assert!(state::is_current(&cx.project(), "digest", &cx.store));
     assert!(!state::is_current(&cx.project(), "other", &cx.store));
     fs::remove_file(cx.project().join("node_modules/a/lib/deep/x")).unwrap();

@@ -6,6 +6,7 @@ use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::compare::compare;
 use super::place::{Carrier, PlaceError, Source};
 use super::plan::Plan;
 use super::swap::Staging;
@@ -274,7 +275,7 @@ impl Crew<'_> {
         let expected = wanted.integrity.as_ref();
         let sha512 = match store::verify(&wanted.id, tarball, expected) {
             Err(error) if !error.is_final() && self.first_wrong(slot) => return Ok(()),
-            verdict => verdict?,
+            verdict => verdict.map_err(|error| self.compare(slot, tarball, error))?,
         };
         let archive = store::unpack(bench, &wanted.id, tarball, sha512, store.limits())?;
         for (wanted, claims) in self.claimed(slot) {
@@ -312,6 +313,18 @@ impl Crew<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds to a wrong hash what is known of the files.
+    fn compare(&self, slot: usize, tarball: &[u8], mut error: StoreError) -> StoreError {
+        if let StoreError::Integrity { id, comparison, .. } = &mut error {
+            let places = self.plan.slots[slot].places.iter();
+            let places: Vec<_> = places.map(|place| &self.plan.places[*place]).collect();
+            let project = self.staging.project();
+            let told = compare(project, self.means.store, id, tarball, &places);
+            *comparison = told.map(Into::into);
+        }
+        error
     }
 
     /// The packages of a slot's places whose claims are to be held against the tarball's.
@@ -437,7 +450,7 @@ fn want(slot: usize, package: &WantedPackage, again: bool) -> TarballWant {
 }
 
 /// The next number below `end`.
-fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
+pub(super) fn take(next: &AtomicUsize, end: usize) -> Option<usize> {
     let at = next.fetch_add(1, Ordering::Relaxed);
     (at < end).then_some(at)
 }

@@ -14,14 +14,14 @@ use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, WantedPackage, state};
+use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
-use crate::scripts::ScriptError;
+use crate::scripts::{Plan, Ran, ScriptError};
 use crate::store::{Store, StoreError};
 use crate::target::Target;
 
@@ -383,11 +383,11 @@ impl Run<'_> {
         let plan = self.lifecycle.plan(&staged, &selection.candidates);
         let plan = plan.map_err(InstallError::Scripts)?;
         let swapped = staged.swap()?;
-        let ran = match self.lifecycle.run(&plan) {
+        let ran = match self.run_scripts(&plan, &swapped) {
             Ok(ran) => ran,
             Err(error) => {
                 swapped.roll_back()?;
-                return Err(error.into());
+                return Err(error);
             }
         };
         if !ran.failed_optional.is_empty() {
@@ -400,17 +400,38 @@ impl Run<'_> {
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
-        // What scripts left behind in the folders belongs to the tree.
-        if let Some(digest) = self
-            .digest
-            .filter(|_| !wanted.packages.iter().any(may_change))
-        {
-            state::record(&session.project, digest, self.store, swapped.contents());
-        }
         outcome.deprecated = wanted::deprecated(tree, wanted);
-        let cleanup = swapped.commit()?;
+        let is_known = !wanted.packages.iter().any(may_change);
+        let cleanup = swapped.commit(|contents| {
+            // What scripts left behind in the folders belongs to the tree.
+            if let Some(digest) = self.digest.filter(|_| is_known) {
+                state::record(&session.project, digest, self.store, contents);
+            }
+        })?;
         outcome.scripts_run += self.lifecycle.run_own()?;
         cleanup.wait();
         Ok(outcome)
+    }
+    /// Runs the scripts of packages, which may write into their own folders only, and then those of
+    /// links: they are the project's own code.
+    fn run_scripts(&self, plan: &Plan, swapped: &Swapped) -> Result<Ran, InstallError> {
+        let (packages, links) = plan.rounds();
+        let mut ran = Ran::default();
+        if !packages.is_empty() {
+            let scripted = packages.planned().map(|planned| &*planned.location);
+            let watch = swapped.watch(&scripted.collect());
+            let outcome = self.lifecycle.run(&packages);
+            let mut names: Vec<_> = packages.planned().map(|one| one.id.clone()).collect();
+            names.sort();
+            names.dedup();
+            watch.check(self.store, &names)?;
+            ran = outcome?;
+        }
+        if ran.failed_optional.is_empty() {
+            let second = self.lifecycle.run(&links)?;
+            ran.count += second.count;
+            ran.failed_optional = second.failed_optional;
+        }
+        Ok(ran)
     }
 }

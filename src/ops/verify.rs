@@ -80,9 +80,12 @@ fn run(session: &Session, request: &InstallRequest) -> Result<VerifyOutcome, Ins
 
 /// The umask that the tree's own folder tells of, else the process's.
 fn umask_of(project: &Path, session: &Session) -> u32 {
-    let metadata = fs::symlink_metadata(project.join("node_modules"));
-    match metadata {
-        Ok(metadata) if metadata.is_dir() => 0o777 & !metadata.mode(),
+    let path = project.join("node_modules");
+    match fs::symlink_metadata(&path) {
+        // The mode of a mount point is somebody else's.
+        Ok(metadata) if metadata.is_dir() && !link::is_mount_point(&path) => {
+            0o777 & !metadata.mode()
+        }
         _ => session.umask(),
     }
 }

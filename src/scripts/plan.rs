@@ -47,6 +47,20 @@ impl Plan {
         self.packages.is_empty() && self.links.is_empty()
     }
 
+    /// The first round alone, and the second: the project's own code comes after its dependencies.
+    pub fn rounds(&self) -> (Self, Self) {
+        let (packages, links) = (self.packages.clone(), self.links.clone());
+        let first = Self {
+            packages,
+            ..Self::default()
+        };
+        let second = Self {
+            links,
+            ..Self::default()
+        };
+        (first, second)
+    }
+
     /// Everyone whose scripts run: packages, then links, each in order.
     pub fn planned(&self) -> impl Iterator<Item = &Planned> {
         self.packages.iter().chain(&self.links)

@@ -62,6 +62,20 @@ pub(super) fn write_file(
     Ok(stamp_of(&rustix::fs::fstat(&file)?))
 }
 
+/// Gives a file its content back without giving it another inode: every hard link of it is mended.
+pub(super) fn rewrite(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    mode: u32,
+    bytes: &[u8],
+) -> Result<(), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    rustix::fs::ftruncate(&file, 0)?;
+    write_all(file.as_fd(), bytes)?;
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))
+}
+
 fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(file, bytes) {
@@ -75,7 +89,7 @@ fn write_all(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
 }
 
 /// The stamp of a regular file; `None` for anything else.
-pub(super) fn stamp(folder: BorrowedFd<'_>, name: &str) -> Option<Stamp> {
+pub(crate) fn stamp(folder: BorrowedFd<'_>, name: &str) -> Option<Stamp> {
     let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
     regular.then(|| stamp_of(&stat))

@@ -19,6 +19,8 @@ pub enum StoreError {
         id: PackageId,
         got: Box<Integrity>,
         want: Box<Integrity>,
+        /// How its files differ from what is known of the package, if anything is.
+        comparison: Option<Box<str>>,
     },
     #[error("the tarball of `{id}` is an impostor: its package.json says {found}")]
     #[diagnostic(

@@ -13,7 +13,9 @@ use crate::integrity::Integrity;
 use crate::manifest::Claims;
 use crate::name::PackageId;
 
-use super::disk::{FileName, file_mode, hex, read_at, read_record, stamp, unguessable, write_file};
+use super::disk::{
+    FileName, file_mode, hex, read_at, read_record, rewrite, stamp, unguessable, write_file,
+};
 use super::index::{Draft, Index, Record};
 use super::unpack::{self, Archive, Bench, has_crlf_shebang};
 use super::{Sha512, Store, StoreError, open_folder};
@@ -130,6 +132,30 @@ impl Store {
     /// rebuilt from its tarball. `None` when that is impossible.
     pub fn heal(&self, sha512: &Sha512) -> Option<Package> {
         self.rehash(sha512).or_else(|| self.rebuild(sha512))
+    }
+
+    /// Puts the sealed content back into files of a package that somebody wrote to in place, so that
+    /// all their hard links are whole again. Best effort: a later use looks at the package anew.
+    pub fn restore(&self, package: &Package) {
+        let _ = self.try_restore(package);
+        self.heal(&package.sha512);
+    }
+
+    fn try_restore(&self, package: &Package) -> Option<()> {
+        let folder = self.open_package(package).ok()?;
+        let tarball = self.tarball(&package.sha512)?;
+        let mut bench = Bench::default();
+        let archive = unpack::unpack_again(&mut bench, &tarball, package.sha512, &self.limits)?;
+        let mut name = FileName::default();
+        for (at, record) in package.index.files().enumerate() {
+            let name = name.of(at);
+            let found = stamp(folder.as_fd(), name).filter(|found| *found != record.stamp);
+            if found.is_some_and(|found| found.inode == record.stamp.inode) {
+                let bytes = archive.get(record.path)?;
+                rewrite(folder.as_fd(), name, record.stamp.mode, bytes).ok()?;
+            }
+        }
+        Some(())
     }
 
     fn rehash(&self, sha512: &Sha512) -> Option<Package> {

@@ -72,6 +72,7 @@ pub fn verify(
             id: id.clone(),
             got: Box::new(got),
             want: Box::new(want.clone()),
+            comparison: None,
         }),
         _ => Ok(sha512),
     }

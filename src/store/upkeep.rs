@@ -12,8 +12,9 @@ use rustix::io::Errno;
 
 use super::disk::{hex, read_at};
 use super::object::{INDEX, TARBALL};
-use super::{Sha512, Store, StoreError, open_folder};
+use super::{Package, Sha512, Store, StoreError, open_folder};
 use crate::integrity::Integrity;
+use crate::name::PackageId;
 
 /// What an audit found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,6 +105,14 @@ struct Check {
 impl Store {
     fn folder(&self) -> PathBuf {
         self.root.join(format!("{:03o}", self.umask))
+    }
+
+    /// Any package of this name and version, whatever its hash. Reads every index until one fits.
+    pub fn namesake(&self, id: &PackageId) -> Option<Package> {
+        let names = names(&self.folder());
+        let packages = names.iter().filter_map(|name| self.object(&unhex(name)?));
+        let mut packages = packages.filter(|package| package.check_identity(id).is_ok());
+        packages.next()
     }
 
     fn audit(&self) -> Result<Audit, StoreError> {

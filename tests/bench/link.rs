@@ -61,7 +61,7 @@ fn from_the_store(bencher: Bencher, mode: LinkMode) {
         .with_inputs(|| tempfile::tempdir_in(folder.path()).unwrap())
         .bench_local_values(|project| {
             let staged = stage(project.path(), &wanted, means).unwrap();
-            staged.swap().unwrap().commit().unwrap().wait();
+            staged.swap().unwrap().commit(|_| {}).unwrap().wait();
             project
         });
 }

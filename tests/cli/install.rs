@@ -169,6 +169,47 @@ fn a_tampered_tarball_exits_4_and_keeps_the_former_tree() {
 }
 
 #[test]
+fn a_wrong_hash_says_whether_the_files_are_the_same() {
+    let files = |registry: Registry, text: &str| {
+        let fields = json!({"bin": {"run": "cli.js"}});
+        let package = registry.package("c", "1.0.0").manifest(fields);
+        let package = package.file("cli.js", "#!/usr/bin/env node\r\n", 0o644);
+        package.file("index.js", text, 0o644)
+    };
+    for in_tree in [true, false] {
+        let known = if in_tree {
+            "those in `node_modules/c`"
+        } else {
+            "those that the store has of `c@1.0.0` under another hash"
+        };
+        let context = Context::with(&json!({"name": "p", "dependencies": {"c": "1"}}));
+        context.serve(&files(Registry::new(), "same\n"));
+        context.run(&["install"]).exits(0);
+        let integrity = format!("sha512-{}==", "A".repeat(86));
+        let mut lock: serde_json::Value = serde_json::from_str(&context.read(LOCK)).unwrap();
+        lock["packages"]["node_modules/c"]["integrity"] = json!(integrity);
+        context.put(LOCK, &format!("{lock:#}\n"));
+        if in_tree {
+            fs::remove_dir_all(context.path("store")).unwrap();
+        } else {
+            fs::remove_dir_all(context.project().join("node_modules")).unwrap();
+        }
+        context.serve(&files(Registry::new().deflated(), "same\n"));
+        let same = format!("  the files inside are the same as {known}: it was only packed again");
+        let answer = context.run(&["ci"]).exits(4);
+        answer.says(&["error[EINTEGRITY]:", &same]);
+        context.serve(&files(Registry::new(), "evil\n"));
+        let other = format!("  1 file inside differs from {known}: `index.js`");
+        context.run(&["ci"]).exits(4).says(&[&other]);
+        let two = files(Registry::new(), "evil\n").file("more.js", "", 0o644);
+        context.serve(&two);
+        let others = format!("  2 files inside differ from {known}, such as `index.js`");
+        context.run(&["ci"]).exits(4).says(&[&others]);
+        assert_eq!(context.has("node_modules/c/index.js"), in_tree);
+    }
+}
+
+#[test]
 fn an_entry_without_integrity_is_refused_unless_that_is_accepted() {
     let context = wants_a();
     context.run(&["shrinkwrap"]).exits(0);

@@ -170,3 +170,51 @@ fn scripts_do_not_run_for_another_platform() {
         .exits(0);
     assert!(context.has("node_modules/marks") && !context.has("node_modules/marks/ran"));
 }
+
+#[test]
+fn a_script_that_rewrites_a_neighbour_is_found_out() {
+    let edits = [
+        ("in place", "echo evil >> ../a/index.js", "changed"),
+        ("anew", "echo evil > x; mv x ../a/index.js", "changed"),
+        ("mode", "chmod 777 ../a/index.js", "changed"),
+        ("away", "rm ../a/index.js", "gone"),
+        ("and fails", "echo evil > ../a/index.js; exit 1", "changed"),
+    ];
+    for (how, edit, what) in edits {
+        let context = Context::with(&json!({"name": "p", "dependencies": {"a": "1.1.0"}}));
+        context.serve(&Registry::new().package("evil", "1.0.0").manifest(json!({
+            "scripts": {"postinstall": edit},
+        })));
+        context.run(&["install"]).exits(0);
+        context.put(
+            "package.json",
+            r#"{"name": "p", "dependencies": {"a": "1.1.0", "evil": "1"}}"#,
+        );
+        let answer = context.run(&["install", "--allow-scripts", "evil"]);
+        answer.exits(4).says(&[
+            "error[EINTEGRITY]: `node_modules/a/index.js` of `a@1.1.0` was",
+            what,
+            "after the install scripts of `evil@1.0.0`",
+        ]);
+        assert!(!context.has("node_modules/evil"), "{how}");
+        let former = "module.exports = 'a 1.1.0'\n";
+        assert_eq!(context.read("node_modules/a/index.js"), former, "{how}");
+        context.run(&["install", "--ignore-scripts"]).exits(0);
+        assert_eq!(context.read("node_modules/a/index.js"), former, "{how}");
+        context.run(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn a_script_may_change_its_own_folder_and_add_its_own_elsewhere() {
+    let own = "echo more >> index.js; mkdir -p ../.cache/x; echo x > ../.cache/x/y; ln ../a/index.js linked";
+    let context = Context::with(&json!({"name": "p", "dependencies": {"a": "1", "good": "1"}}));
+    let good = Registry::new()
+        .package("good", "1.0.0")
+        .manifest(json!({"scripts": {"install": own}}))
+        .file("index.js", "one\n", 0o644);
+    context.serve(&good);
+    let answer = context.run(&["install", "--allow-scripts", "good"]);
+    answer.exits(0);
+    assert_eq!(context.read("node_modules/good/index.js"), "one\nmore\n");
+}

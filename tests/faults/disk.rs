@@ -129,3 +129,59 @@ fn on_a_disk_of_any_size_a_run_is_whole_or_nothing() {
     println!("{full} disks were too small, {fitted} were enough");
     assert!(full > 5 && fitted > 5, "{full} too small, {fitted} enough");
 }
+
+/// In a namespace of its own: the old revision, then the new one, then the new one again.
+#[test]
+#[ignore = "long"]
+fn a_mount_in_the_tree_is_filled_where_it_stands() {
+    let world = World::small();
+    let other = world.place();
+    other.check_out(&world.new);
+    for (mounted, how) in [
+        ("node_modules", "-t tmpfs none"),
+        ("node_modules", "--bind ../disk"),
+        ("packages/w/node_modules", "-t tmpfs none"),
+        ("packages/w", "-t tmpfs none"),
+        ("packages/w", "--bind ../disk"),
+    ] {
+        let place = world.place();
+        place.check_out(&world.old);
+        for folder in ["../disk", "node_modules", "packages/w/node_modules/stale"] {
+            fs::create_dir_all(place.at(folder)).unwrap();
+        }
+        let new = other.at("");
+        let new = new.display();
+        let script = format!(
+            r#"cp -a {mounted} ../copy && mount {how} {mounted} && cp -a ../copy/. {mounted} &&
+            "$@" && test -f node_modules/p1/lib/data.txt && test ! -e packages/w/node_modules/stale &&
+            cp -R {new}/. . && "$@" && "$@" 2>../again && rm -rf ../copy && cp -a {mounted} ../copy &&
+            umount {mounted} && rm -rf {mounted} && mv ../copy {mounted}"#
+        );
+        let wrapper = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+        let after = format!("{mounted}, {how}");
+        place.run_under(&wrapper, &["ci"]).succeeds();
+        place.is_exactly(&world.new, &after);
+        let again = fs::read_to_string(place.at("../again")).unwrap();
+        assert!(again.contains("up to date"), "{after}: {again}");
+    }
+}
+
+#[test]
+#[ignore = "long"]
+fn what_is_mounted_inside_a_former_tree_is_not_deleted_with_it() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.new);
+    fs::create_dir_all(place.at("node_modules/.cache")).unwrap();
+    let script = r#"mount -t tmpfs none node_modules/.cache && echo > node_modules/.cache/x
+        "$@"; code=$?; test -f node_modules/.cache/x || exit 99; exit $code"#;
+    let wrapper = ["unshare", "--mount", "sh", "-c", script, "sh"];
+    let answer = place.run_under(&wrapper, &["ci"]);
+    assert_eq!(answer.status.code(), Some(10), "{}", answer.text);
+    assert!(answer.text.contains("error[EBUSY]"), "{}", answer.text);
+    assert!(
+        answer.text.contains("node_modules/.cache"),
+        "{}",
+        answer.text
+    );
+}
