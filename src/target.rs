@@ -157,7 +157,7 @@ pub fn engine_allows(manifest: &Manifest, node: Option<&Version>, npm: Option<&V
         .all(|(engine, version)| match (engines.get(engine), version) {
             (Some(wanted), Some(version)) if truthy(wanted) => wanted
                 .as_str()
-                .and_then(|range| Range::parse(range, Mode::Strict))
+                .and_then(|range| Range::parse_counting(range, Mode::Strict, Prerelease::Include))
                 .is_some_and(|range| range.satisfies(version, Prerelease::Include)),
             _ => true,
         })

@@ -232,8 +232,10 @@ impl Picking<'_> {
         let accepts =
             |key: &str, version: Option<&Version>| match engine(manifest, key).zip(version) {
                 None => true,
-                Some((Value::String(text), version)) => Range::parse(text, Mode::Strict)
-                    .is_some_and(|range| range.satisfies(version, Prerelease::Include)),
+                Some((Value::String(text), version)) => {
+                    Range::parse_counting(text, Mode::Strict, Prerelease::Include)
+                        .is_some_and(|range| range.satisfies(version, Prerelease::Include))
+                }
                 Some(_) => false,
             };
         accepts("node", self.options.node.as_ref()) && accepts("npm", self.options.npm.as_ref())

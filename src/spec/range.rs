@@ -37,8 +37,8 @@ pub struct Range(Arc<Inner>);
 struct Inner {
     text: Box<str>,
     mode: Mode,
-    strict: Alternatives,
-    /// The reading with prereleases; `None` inside where only that reading overflows.
+    /// The two readings, each made on first use; `None` inside where only the other one is valid.
+    strict: OnceLock<Option<Alternatives>>,
     include: OnceLock<Option<Alternatives>>,
 }
 
@@ -61,13 +61,19 @@ struct Comparator {
 impl Range {
     /// Reads a range; `None` where npm calls it invalid, and beyond 4 kB or 256 alternatives.
     pub fn parse(text: &str, mode: Mode) -> Option<Self> {
-        let strict = parse::read(text, mode, Prerelease::Strict)?;
-        Some(Self(Arc::new(Inner {
+        Self::parse_counting(text, mode, Prerelease::Strict)
+    }
+
+    /// [`Self::parse`], valid where npm takes it when it counts prereleases so: `1 - =2` with
+    /// them, `1 - 9007199254740991` without.
+    pub fn parse_counting(text: &str, mode: Mode, prerelease: Prerelease) -> Option<Self> {
+        let range = Self(Arc::new(Inner {
             text: text.into(),
             mode,
-            strict,
+            strict: OnceLock::new(),
             include: OnceLock::new(),
-        })))
+        }));
+        range.reading(prerelease).is_some().then_some(range)
     }
 
     /// The text as it was given to [`Self::parse`].
@@ -104,15 +110,17 @@ impl Range {
     }
 
     fn alternatives(&self, prerelease: Prerelease) -> &[Box<[Comparator]>] {
-        match prerelease {
+        self.reading(prerelease).unwrap_or_default()
+    }
+
+    fn reading(&self, prerelease: Prerelease) -> Option<&[Box<[Comparator]>]> {
+        let reading = match prerelease {
             Prerelease::Strict => &self.0.strict,
-            Prerelease::Include => self
-                .0
-                .include
-                .get_or_init(|| parse::read(&self.0.text, self.0.mode, prerelease))
-                .as_deref()
-                .unwrap_or_default(),
-        }
+            Prerelease::Include => &self.0.include,
+        };
+        reading
+            .get_or_init(|| parse::read(&self.0.text, self.0.mode, prerelease))
+            .as_deref()
     }
 }
 

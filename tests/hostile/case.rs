@@ -42,6 +42,9 @@ impl Case {
     fn verdict(&self) -> Result<(), String> {
         let world = World::new();
         (self.set_up)(&world);
+        if std::env::var_os("HEATSEAL_FIGURES").is_some() {
+            eprint!("{} ", self.name);
+        }
         let mut last: Option<Run> = None;
         for command in self.commands {
             let run = world.run(command)?;

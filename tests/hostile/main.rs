@@ -10,6 +10,7 @@ mod bombs;
 mod case;
 mod locks;
 mod packuments;
+mod ranges;
 mod readings;
 mod tar;
 mod world;

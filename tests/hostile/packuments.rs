@@ -439,6 +439,37 @@ fn files_that_a_package_ships_are_only_files() {
                 ]),
             ),
             case(
+                "83 scripts, a binding.gyp, programs named in every .npmrc",
+                BOTH,
+                Installed(&[], &["node_modules/evil/binding.gyp"]),
+                |world| {
+                    let programs = "git=./evil.sh\nscript-shell=./evil.sh\nnode-gyp=./evil.sh\neditor=./evil.sh\n";
+                    let scripts = json!({
+                        "preinstall": "./evil.sh", "install": "./evil.sh",
+                        "postinstall": "./evil.sh", "prepare": "./evil.sh",
+                    });
+                    let manifest = json!({"name": "evil", "version": "1.0.0", "scripts": scripts});
+                    let tarball = packed(
+                        &manifest.to_string(),
+                        &[
+                            file("package/binding.gyp", "{}"),
+                            file("package/.npmrc", programs),
+                            file("package/evil.sh", "#!/bin/sh\ntouch ../../ran\n").mode("0000755"),
+                        ],
+                    );
+                    let fields = json!({"scripts": scripts, "hasInstallScript": true});
+                    world.publish("evil", "1.0.0", fields, &tarball);
+                    let project = json!({
+                        "name": "project", "version": "1.0.0", "scripts": scripts,
+                        "dependencies": {"evil": "1.0.0"},
+                    });
+                    world.put("package.json", project.to_string());
+                    world.put("binding.gyp", "{}");
+                    world.put(".npmrc", programs);
+                    world.put("evil.sh", "#!/bin/sh\ntouch ran\n");
+                },
+            ),
+            case(
                 "83 a .bin of its own",
                 BOTH,
                 Installed(&[], &["node_modules/evil/package.json"]),

@@ -27,10 +27,11 @@ mod sha1_of {
     }
 }
 
-struct Dice(u64);
+/// xorshift64*: the same numbers on every machine.
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -166,15 +167,15 @@ fn ours(tarball: &[u8]) -> Option<Reading> {
     Some(reading)
 }
 
-/// Another reader: a process that is told paths and answers each with a line of JSON.
-struct Other {
+/// Another reader: a process that is told a line and answers it with a line of JSON.
+pub struct Other {
     name: &'static str,
     child: Child,
     answers: BufReader<std::process::ChildStdout>,
 }
 
 impl Other {
-    fn start(name: &'static str, program: &str, args: &[&str]) -> Self {
+    pub fn start(name: &'static str, program: &str, args: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::piped())
@@ -189,10 +190,15 @@ impl Other {
         }
     }
 
-    fn read(&mut self, path: &Path) -> Reading {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{}", path.display()).unwrap();
+    pub fn ask(&mut self, question: &str) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
         let mut line = String::new();
         self.answers.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn read(&mut self, path: &Path) -> Reading {
+        let line = self.ask(&path.display().to_string());
         let files: Vec<(String, String, bool)> = serde_json::from_str::<serde_json::Value>(&line)
             .ok()
             .and_then(|value| {

@@ -241,7 +241,26 @@ impl World {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_heatseal"));
+        let mut command = match self.watch() {
+            Some(record) => {
+                let mut command = Command::new("strace");
+                let trace = "trace=execve,execveat";
+                command.args([
+                    "-f",
+                    "-qq",
+                    "-s",
+                    "400",
+                    "-e",
+                    trace,
+                    "-e",
+                    "signal=none",
+                    "-o",
+                ]);
+                command.arg(record).arg(program());
+                command
+            }
+            None => Command::new(program()),
+        };
         command
             .args(args)
             .current_dir(self.path("project"))
@@ -255,6 +274,33 @@ impl World {
         command
     }
 
+    /// Where what is executed gets recorded, if it is to be.
+    fn watch(&self) -> Option<PathBuf> {
+        std::env::var_os("HEATSEAL_EXECUTED")?;
+        Some(self.path("store.executed"))
+    }
+
+    /// Nothing may be executed but the program and the `node` that is asked for its version.
+    fn check_executed(&self) -> Result<(), String> {
+        let Some(record) = self.watch() else {
+            return Ok(());
+        };
+        let text = fs::read_to_string(&record).unwrap();
+        let own = program().display().to_string();
+        let allowed = |line: &&str| {
+            let asked = line.contains("/node\", [") && line.contains(", \"--version\"]");
+            let began = line.contains(&format!("execve(\"{own}\""));
+            asked || began || line.contains("execve resumed>")
+        };
+        if !text.contains(&own) {
+            return Err("nothing was recorded".to_owned());
+        }
+        match text.lines().find(|line| !allowed(line)) {
+            Some(line) => Err(format!("executed: {line}")),
+            None => Ok(()),
+        }
+    }
+
     /// Runs the program and holds the invariants against what it did.
     pub fn run(&self, args: &[&str]) -> Result<Run, String> {
         let before = self.foreign();
@@ -264,8 +310,12 @@ impl World {
                 "something outside project and store changed: {run:?}"
             ));
         }
+        if std::env::var_os("HEATSEAL_FIGURES").is_some() {
+            eprintln!("{args:?}: {:?}, {} MiB", run.took, run.peak >> 10);
+        }
         run.check()?;
         self.check_tree()?;
+        self.check_executed()?;
         Ok(run)
     }
 
@@ -277,7 +327,8 @@ impl World {
             for entry in fs::read_dir(&folder).unwrap().flatten() {
                 let path = entry.path();
                 let below = path.strip_prefix(self.folder.path()).unwrap().to_owned();
-                if below == Path::new("project") || below == Path::new("store") {
+                let ours = ["project", "store", "store.executed"];
+                if ours.iter().any(|ours| below == Path::new(ours)) {
                     continue;
                 }
                 let metadata = path.symlink_metadata().unwrap();
@@ -316,6 +367,12 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The program that is tried, `HEATSEAL_PROGRAM` for another build of it.
+fn program() -> PathBuf {
+    let own = || env!("CARGO_BIN_EXE_heatseal").into();
+    std::env::var_os("HEATSEAL_PROGRAM").map_or_else(own, PathBuf::from)
 }
 
 /// As promised; a build without optimisations on a busy machine gets more.

@@ -175,11 +175,11 @@ impl Reader {
         } = high;
         let upper = match high.precision() {
             0 => String::new(),
-            1 => format!("<{}.0.0-0", number(major)? + 1),
-            2 => format!("<{major}.{}.0-0", number(minor)? + 1),
+            1 => format!("<{}.0.0-0", spelled_successor(major)?),
+            2 => format!("<{major}.{}.0-0", spelled_successor(minor)?),
             _ if !pre.is_empty() => format!("<={major}.{minor}.{patch}-{pre}"),
             _ if self.prerelease == Prerelease::Include => {
-                format!("<{major}.{minor}.{}-0", number(patch)? + 1)
+                format!("<{major}.{minor}.{}-0", spelled_successor(patch)?)
             }
             _ => format!("<={to}"),
         };
@@ -363,9 +363,27 @@ fn known(parts: Parts, precision: usize) -> Result<[u64; 3], Flaw> {
 
 /// The first version after all that share the first `shared` numbers.
 fn next(parts: Parts, shared: usize) -> Result<[u64; 3], Flaw> {
+    let last = [parts.major, parts.minor, parts.patch][shared - 1];
+    let successor = successor(last)?;
     let mut numbers = known(parts, shared)?;
-    numbers[shared - 1] += 1;
+    numbers[shared - 1] = successor;
     Ok(numbers)
+}
+
+/// The number after these digits. From 10^21 on JavaScript spells it with an exponent, and what
+/// that stands in looks like no version any more.
+fn successor(digits: &str) -> Result<u64, Flaw> {
+    if digits.parse().is_ok_and(|value: f64| value + 1.0 >= 1e21) {
+        return Err(Flaw::Shape);
+    }
+    Ok(number(digits)? + 1)
+}
+
+fn spelled_successor(digits: &str) -> Result<String, Flaw> {
+    match successor(digits) {
+        Err(Flaw::Shape) => Ok("1e+21".to_owned()),
+        other => Ok(other?.to_string()),
+    }
 }
 
 /// Splits off `<`, `>`, `<=`, `>=` or `=`; without any it is [`Operator::Any`].
