@@ -450,7 +450,7 @@ fn files_that_a_package_ships_are_only_files() {
                     });
                     let manifest = json!({"name": "evil", "version": "1.0.0", "scripts": scripts});
                     let tarball = packed(
-                        &manifest.to_string(),
+                        manifest.to_string(),
                         &[
                             file("package/binding.gyp", "{}"),
                             file("package/.npmrc", programs),
