@@ -212,15 +212,16 @@ pub fn key_for(candidate: &Candidate) -> String {
     }
 }
 
-/// Name and version of a registry package as its tarball's URL tells them. Without a URL the
-/// lock's name counts and the version is unproven. `None` for what comes from elsewhere.
+/// Name and version of a registry package as its tarball's URL tells them. Without a URL they are
+/// the lock entry's, which the tarball has to match before anything runs; an URL that does not tell
+/// the version leaves it unproven. `None` for what comes from elsewhere.
 fn registry_identity(candidate: &Candidate) -> Option<(String, Option<Version>)> {
     if candidate.kind != Kind::Package {
         return None;
     }
-    let unproven = || Some((candidate.id.name.to_string(), None));
     let Some(resolved) = candidate.resolved.as_deref() else {
-        return unproven();
+        let version = Version::parse(&candidate.id.version).ok();
+        return Some((candidate.id.name.to_string(), version));
     };
     let url = Url::parse(resolved).ok()?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -238,7 +239,7 @@ fn registry_identity(candidate: &Candidate) -> Option<(String, Option<Version>)>
         .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".tgz"))
         .and_then(|version| parse_version(version, Mode::Strict));
     let Some(version) = version else {
-        return unproven();
+        return Some((candidate.id.name.to_string(), None));
     };
     let scope = above.filter(|above| above.starts_with('@'));
     let name = scope.map_or_else(|| name.to_owned(), |scope| format!("{scope}/{name}"));
@@ -415,10 +416,18 @@ mod tests {
 
     #[test]
     fn an_unproven_version_is_denied_but_never_allowed() {
-        let a = candidate("a", "1.0.0", Kind::Package, None);
+        let odd = "http://registry.example/a/-/odd.tgz";
+        let a = candidate("a", "1.0.0", Kind::Package, Some(odd));
         assert_eq!(verdict(json!({"a": true}), &a), Some(true));
         assert_eq!(verdict(json!({"a@1.0.0": true}), &a), None);
         assert_eq!(verdict(json!({"a@9.9.9": false}), &a), Some(false));
+    }
+
+    #[test]
+    fn without_an_url_the_entrys_version_counts() {
+        let a = candidate("a", "1.0.0", Kind::Package, None);
+        assert_eq!(verdict(json!({"a@1.0.0": true}), &a), Some(true));
+        assert_eq!(verdict(json!({"a@9.9.9": false}), &a), None);
     }
 
     #[test]

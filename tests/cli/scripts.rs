@@ -218,3 +218,21 @@ fn a_script_may_change_its_own_folder_and_add_its_own_elsewhere() {
     answer.exits(0);
     assert_eq!(context.read("node_modules/good/index.js"), "one\nmore\n");
 }
+
+#[test]
+fn a_version_is_allowed_also_where_the_lock_names_no_address() {
+    let context = Context::with(&json!({
+        "name": "p",
+        "dependencies": {"quiet-script": "1.0.0"},
+        "heatseal": {"allowScripts": {"quiet-script@1.0.0": true}},
+    }));
+    context.serve(
+        &Registry::new()
+            .package("quiet-script", "1.0.0")
+            .manifest(json!({"scripts": {"install": "exit 0"}})),
+    );
+    context.put(".npmrc", "omit-lockfile-registry-resolved=true\n");
+    context.run(&["shrinkwrap"]).exits(0);
+    assert!(!context.read("npm-shrinkwrap.json").contains("resolved"));
+    context.run(&["ci"]).exits(0).says(&["1 script run"]);
+}
