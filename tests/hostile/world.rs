@@ -413,7 +413,8 @@ fn measured(mut command: Command) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id());
+    let process = PathBuf::from(format!("/proc/{}", child.id()));
+    let own = fs::read_link("/proc/self/exe").unwrap();
     let read = |pipe: Option<Box<dyn std::io::Read + Send>>| {
         std::thread::spawn(move || {
             let mut text = Vec::new();
@@ -427,7 +428,10 @@ fn measured(mut command: Command) -> Run {
     let stderr = read(child.stderr.take().map(|pipe| Box::new(pipe) as _));
     let mut peak = 0;
     let code = loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
+        // Until its exec is over the child has the memory of this process, and its name.
+        let begun = fs::read_link(process.join("exe")).is_ok_and(|exe| exe != own);
+        let text = begun.then(|| fs::read_to_string(process.join("status")).ok());
+        let text = text.flatten().unwrap_or_default();
         let high = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let high = high.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         peak = peak.max(high.unwrap_or(0));
