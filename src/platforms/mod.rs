@@ -6,6 +6,7 @@
 //! what the lock holds, so a member that the lock lacks is silently not there (npm/cli#4828); its
 //! name tells which platform misses it.
 
+pub mod facts;
 mod family;
 
 use serde_json::{Map, Value};
