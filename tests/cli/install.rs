@@ -210,22 +210,6 @@ fn a_wrong_hash_says_whether_the_files_are_the_same() {
 }
 
 #[test]
-fn an_entry_without_integrity_is_refused_unless_that_is_accepted() {
-    let context = wants_a();
-    context.run(&["shrinkwrap"]).exits(0);
-    let mut lock: serde_json::Value = serde_json::from_str(&context.read(LOCK)).unwrap();
-    let entry = lock["packages"]["node_modules/a"].as_object_mut().unwrap();
-    entry.shift_remove("integrity");
-    context.put(LOCK, &format!("{lock:#}\n"));
-    context
-        .run(&["ci"])
-        .exits(4)
-        .says(&["error[EINTEGRITY]:", "--allow-missing-integrity"]);
-    assert!(!context.has("node_modules"));
-    context.run(&["ci", "--allow-missing-integrity"]).exits(0);
-}
-
-#[test]
 fn a_required_package_for_another_system_exits_5() {
     let context = Context::with(&json!({"name": "p", "dependencies": {"elsewhere": "1"}}));
     context.run(&["shrinkwrap", "--force"]).exits(0);
