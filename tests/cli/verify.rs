@@ -155,32 +155,6 @@ fn what_the_store_lacks_is_fetched() {
 }
 
 #[test]
-fn the_digest_is_the_same_under_another_umask() {
-    let context = installed();
-    let digest = context.run(&["verify"]).exits(0).stdout;
-    let heatseal = env!("CARGO_BIN_EXE_heatseal");
-    let script = format!("umask 077; {heatseal} ci && umask 022 && {heatseal} verify");
-    fs::remove_dir_all(context.project().join("node_modules")).unwrap();
-    let here = context.command(&context.project(), &[]);
-    let environment = here
-        .get_envs()
-        .filter_map(|(name, value)| Some((name, value?)));
-    let output = std::process::Command::new("sh")
-        .args(["-c", &script])
-        .current_dir(context.project())
-        .env_clear()
-        .envs(environment)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert_eq!(String::from_utf8_lossy(&output.stdout), digest);
-}
-
-#[test]
 fn a_lock_that_disagrees_exits_3() {
     let context = installed();
     context.put(

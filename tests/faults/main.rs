@@ -7,6 +7,7 @@
 mod credentials;
 mod crowd;
 mod damage;
+mod digest;
 mod disk;
 mod kill;
 mod network;

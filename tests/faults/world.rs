@@ -62,7 +62,7 @@ impl World {
         registry_of(packages).write(&registry).unwrap();
         let url = format!("file:{}", registry.display());
         let revision = |major: u32| {
-            let place = Place::new(&url);
+            let place = Place::new(&url, &std::env::temp_dir());
             let manifest = manifest(packages, major);
             place.put("package.json", manifest.as_bytes());
             place.put("packages/w/package.json", workspace(major).as_bytes());
@@ -87,7 +87,12 @@ impl World {
 
     /// A place with nothing but an empty project and store.
     pub fn place(&self) -> Place {
-        Place::new(&format!("file:{}", self.registry().display()))
+        self.place_in(&std::env::temp_dir())
+    }
+
+    /// The same below a folder, on whatever file system that is.
+    pub fn place_in(&self, parent: &Path) -> Place {
+        Place::new(&format!("file:{}", self.registry().display()), parent)
     }
 }
 
@@ -159,8 +164,8 @@ fn workspace(major: u32) -> String {
 }
 
 impl Place {
-    fn new(registry: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    fn new(registry: &str, parent: &Path) -> Self {
+        let folder = tempfile::tempdir_in(parent).unwrap();
         for name in ["project", "home"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
