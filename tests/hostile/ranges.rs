@@ -1,7 +1,10 @@
 //! Versions and ranges: heatseal's answers are those of the node-semver that npm brings.
 //!
-//! `HEATSEAL_SEMVER=200000 cargo test --test hostile ranges` makes so many pairs of a version and a
-//! range from a fixed seed, or from `HEATSEAL_SEMVER_SEED`, and asks both; four readings a pair.
+//! `cargo test --test hostile ranges -- --ignored` makes 200,000 pairs (or `HEATSEAL_SEMVER`) of a
+//! version and a range from a fixed seed, or from `HEATSEAL_SEMVER_SEED`, and asks both; four readings a pair.
+//! Two answers of node-semver are passed over: the least version above the highest number there is,
+//! which it cannot read itself, and identifiers of more than 16 digits that begin with 0, which its
+//! loose reading keeps as text.
 
 use std::fmt::Write as _;
 
@@ -22,13 +25,15 @@ const READINGS: [(Mode, Prerelease); 4] = [
 ];
 
 /// Answers a line of JSON, `[version, other version, range, other range]` many times, with a text
-/// for each reading of each; a `!` is where node-semver throws or gives null.
+/// for each reading of each; a `!` is where node-semver throws or gives null, a `?` what is passed
+/// over.
 const NODE: &str = r#"
 const semver = require(process.argv[1] + "/node_modules/semver");
 Error.stackTraceLimit = 0;
 const attempt = make => { try { const made = make(); return made === null ? "!" : made; } catch { return "!"; } };
 const yes = value => value === true ? "y" : value === false ? "n" : value;
 const answer = ([version, other, text, wider], options) => {
+  if (options.loose && /[-.]0\d{16}/.test([version, other, text, wider].join(" "))) return "?";
   const read = semver.parse(version, options), second = semver.parse(other, options);
   const range = attempt(() => new semver.Range(text, options));
   const outer = attempt(() => new semver.Range(wider, options));
@@ -36,7 +41,9 @@ const answer = ([version, other, text, wider], options) => {
   if (read && second) line += " " + semver.compare(read, second, options);
   if (range === "!") return line + " !";
   line += " " + (range.range || "*");
-  line += " " + attempt(() => options.includePrerelease ? "" : semver.minVersion(range, options).version);
+  const least = attempt(() => options.includePrerelease ? "" : semver.minVersion(range, options).version);
+  if (/\b9007199254740992\b/.test(least) || least === "!" && />.*9007199254740991/.test(text)) return "?";
+  line += " " + least;
   if (read) line += " " + yes(semver.satisfies(read, range, options))
     + attempt(() => yes(semver.gtr(read, range, options))) + attempt(() => yes(semver.ltr(read, range, options)));
   if (outer !== "!") line += " " + attempt(() => yes(semver.subset(range, outer, options)))
@@ -248,11 +255,10 @@ fn ours(pair: &Pair, (mode, prerelease): (Mode, Prerelease)) -> String {
 }
 
 #[test]
-fn answers_about_versions_are_those_of_node_semver_where_it_is_asked() {
+#[ignore = "long, and asks the node-semver that npm brings"]
+fn answers_about_versions_are_those_of_node_semver() {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let Some(total) = number("HEATSEAL_SEMVER") else {
-        return;
-    };
+    let total = number("HEATSEAL_SEMVER").unwrap_or(200_000);
     let npm = registry_mock::asker::installed().expect("npm is on PATH");
     let mut node = Other::start("node-semver", "node", &["-e", NODE, npm.to_str().unwrap()]);
     let mut dice = Dice(number("HEATSEAL_SEMVER_SEED").unwrap_or(0x1234_5678_9abc_def1));
@@ -270,6 +276,9 @@ fn answers_about_versions_are_those_of_node_semver_where_it_is_asked() {
             .iter()
             .flat_map(|pair| READINGS.map(|reading| (pair, reading)));
         for ((pair, reading), theirs) in readings.zip(answers) {
+            if theirs == "?" {
+                continue;
+            }
             valid += u64::from(!theirs.contains('!'));
             satisfied += u64::from(theirs.contains(" ynn"));
             let ours = ours(pair, reading);
