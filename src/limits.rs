@@ -13,7 +13,7 @@ const fn size(key: &'static str) -> Setting {
 }
 
 /// The settings, in the order of the fields of [`Limits`].
-pub const SETTINGS: [Setting; 8] = [
+pub const SETTINGS: [Setting; 9] = [
     size("max-unpacked-size"),
     size("max-install-size"),
     Setting {
@@ -25,6 +25,10 @@ pub const SETTINGS: [Setting; 8] = [
     size("max-tarball-size"),
     size("max-packument-size"),
     size("max-lockfile-size"),
+    Setting {
+        key: "max-lockfile-packages",
+        is_size: false,
+    },
 ];
 
 /// Objects and lists inside each other that a manifest, a packument or a lock may have.
@@ -52,6 +56,8 @@ pub struct Limits {
     pub packument: u64,
     /// Of a lock.
     pub lock: u64,
+    /// Packages in a lock; the largest of the corpus has 3,000.
+    pub packages: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +71,7 @@ impl Default for Limits {
             tarball: 512 << 20,
             packument: 64 << 20,
             lock: 256 << 20,
+            packages: 100_000,
         }
     }
 }
@@ -82,9 +89,15 @@ impl Limits {
             tarball,
             packument,
             lock,
+            packages,
         ] = SETTINGS;
-        if let Some(number) = told(entries)? {
-            limits.entries = usize::try_from(number).unwrap_or(usize::MAX);
+        for (setting, limit) in [
+            (entries, &mut limits.entries),
+            (packages, &mut limits.packages),
+        ] {
+            if let Some(number) = told(setting)? {
+                *limit = usize::try_from(number).unwrap_or(usize::MAX);
+            }
         }
         for (setting, limit) in [
             (unpacked, &mut limits.unpacked),
@@ -155,6 +168,7 @@ mod tests {
             tarball: 6,
             packument: 7,
             lock: 8,
+            packages: 9,
         };
         assert_eq!(limits, wanted);
     }

@@ -203,6 +203,7 @@ const FLAGS: &[Flag] = &[
         "Largest answer about a package [default: 64M]",
     ),
     flag("max-lockfile-size", Takes::Value("SIZE"), ""),
+    flag("max-lockfile-packages", Takes::Value("NUMBER"), ""),
     flag("production", Takes::Switch, ""),
     flag("only", Takes::Value("KIND"), ""),
     flag("also", Takes::Value("KIND"), ""),

@@ -67,6 +67,18 @@ pub struct Lock {
 }
 
 impl Lock {
+    pub fn has_at_most(&self, limit: usize) -> Result<(), LockError> {
+        let packages = self.packages.len();
+        if packages <= limit {
+            return Ok(());
+        }
+        Err(LockError::TooMany {
+            file: self.file_name.clone(),
+            packages,
+            limit,
+        })
+    }
+
     /// The entry at `location`; a walk, so build an [`Index`] for more than a few.
     pub fn entry(&self, location: &str) -> Option<&Map<String, Value>> {
         let (_, entry) = self.packages.iter().find(|(key, _)| key == location)?;
@@ -193,6 +205,13 @@ pub enum LockError {
     #[error("`{file}` has more than {limit} bytes")]
     #[diagnostic(code(EFBIG), help("if it is honest, raise --max-lockfile-size"))]
     TooLarge { file: String, limit: u64 },
+    #[error("`{file}` has {packages} packages, more than {limit}")]
+    #[diagnostic(code(EFBIG), help("if it is honest, raise --max-lockfile-packages"))]
+    TooMany {
+        file: String,
+        packages: usize,
+        limit: usize,
+    },
     #[error("`{file}`{}: {key:?} has version {version:?}, which is not a version", on_line(*line))]
     #[diagnostic(
         code(EUSAGE),

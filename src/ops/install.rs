@@ -204,6 +204,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         return Err(LockError::TooLarge { file, limit }.into());
     }
     let manifest = Arc::new(file.manifest);
+    let most_packages = limits.packages;
     let store = Store::open(&session.store, session.umask())?.with_limits(limits);
     let policy = lifecycle::policy(session, request, &manifest);
     let lifecycle = Lifecycle {
@@ -227,6 +228,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     }
     let lock = lock::parse_for(lock_bytes, &lock_name, || Some((*manifest).clone()))?;
+    lock.has_at_most(most_packages)?;
     if request.frozen {
         lock::check(&lock)?;
     }

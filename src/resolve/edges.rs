@@ -61,8 +61,8 @@ impl Tree {
             }
             self.detach_edge(current);
         }
-        *self.edges_named.entry(key).or_default() += 1;
         let id = EdgeId(self.edges.len() as u32);
+        self.edges_named.entry(key).or_default().push(id);
         let choice = self.choice(from, self.names.text(dependency.name), dependency.kind);
         self.edges.push(Edge {
             from: Some(from),
@@ -91,8 +91,8 @@ impl Tree {
         }
         let key = self.names.key(name);
         if let Some(from) = from {
-            if let Some(live) = self.edges_named.get_mut(&key) {
-                *live = live.saturating_sub(1);
+            if let Some(named) = self.edges_named.get_mut(&key) {
+                named.retain(|edge| *edge != id);
             }
             self.node_mut(from).edges_out.shift_remove(&key);
         }

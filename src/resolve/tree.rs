@@ -31,8 +31,8 @@ pub struct Tree {
     pub rules: Rules,
     pub(super) empty_package: Arc<Package>,
     rosters: FxHashMap<NodeId, Roster>,
-    /// How many edges of a name there are, wherever they start.
-    pub(super) edges_named: FxHashMap<Key, u32>,
+    /// All edges of a name, wherever they start, in no order.
+    pub(super) edges_named: FxHashMap<Key, Vec<EdgeId>>,
     /// Does any package of this resolution bundle dependencies? If not, nothing is in a bundle.
     pub(super) bundles_seen: bool,
     /// What a git edge's spec was when the lock was written.
@@ -668,30 +668,58 @@ impl Tree {
         }
     }
 
-    /// Looks up again every edge called `key` in and below `id`.
+    /// Looks up again every edge called `key` in and below `id`, parents first.
     pub fn reload_named(&mut self, id: NodeId, key: Key) {
-        if self.edges_named.get(&key).is_none_or(|live| *live == 0) {
-            return; // nobody asks for it: no walk for each of a lock's entries
-        }
+        let Some(edges) = self.edges_named.get(&key) else {
+            return;
+        };
         let mut prefix = self.node(id).location.to_string();
         prefix.push_str("/node_modules/");
-        let mut pending = vec![id];
-        while let Some(node) = pending.pop() {
-            if let Some(edge) = self.edge_out(node, key) {
-                let to = self.edge(edge).to;
-                let at_root = to.is_some_and(|to| {
-                    let location = &self.node(to).location;
-                    let edge_name = self.names.text(self.edge(edge).name);
-                    location.strip_prefix(prefix.as_str()) == Some(edge_name)
-                });
-                if at_root || self.resolve(node, key) != to {
-                    self.reload(edge, true);
-                }
+        let mut stale: Vec<(EdgeId, NodeId)> = Vec::new();
+        for (edge, from) in edges
+            .iter()
+            .filter_map(|edge| Some((*edge, self.edge(*edge).from?)))
+        {
+            let to = self.edge(edge).to;
+            let at_root = to.is_some_and(|to| {
+                let location = &self.node(to).location;
+                let edge_name = self.names.text(self.edge(edge).name);
+                location.strip_prefix(prefix.as_str()) == Some(edge_name)
+            });
+            if (at_root || self.resolve(from, key) != to) && self.is_descendant_of(from, id) {
+                stale.push((edge, from));
             }
-            let node = self.node(node);
-            pending.extend(node.fs_children.iter().rev().copied());
-            pending.extend(node.children.values().rev().copied());
         }
+        if stale.len() > 1 {
+            stale.sort_by_cached_key(|(_, from)| self.way_down(id, *from));
+        }
+        for (edge, _) in stale {
+            self.reload(edge, true);
+        }
+    }
+
+    /// Where a walk from `top` turns to reach `id`: compares as the walk goes, children before
+    /// folders that are no packages of a `node_modules`.
+    fn way_down(&self, top: NodeId, id: NodeId) -> Vec<(bool, usize)> {
+        let ancestry = self.ancestry(id).take_while(|node| *node != top);
+        let mut way: Vec<(bool, usize)> = ancestry
+            .filter_map(|node| {
+                let up = self.node(node);
+                match (up.parent, up.fs_parent) {
+                    (Some(parent), _) => {
+                        let children = &self.node(parent).children;
+                        Some((false, children.get_index_of(&self.key_of(node))?))
+                    }
+                    (None, Some(parent)) => {
+                        let folders = &self.node(parent).fs_children;
+                        Some((true, folders.iter().position(|other| *other == node)?))
+                    }
+                    (None, None) => None,
+                }
+            })
+            .collect();
+        way.reverse();
+        way
     }
 }
 

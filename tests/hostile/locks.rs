@@ -350,6 +350,16 @@ fn texts() {
                 );
                 text.replacen("\"packages\"", &deep, 1)
             }),
+            text(
+                "157 a hundred thousand entries more",
+                Refused(3, &["error[EFBIG]", "--max-lockfile-packages"]),
+                |text| {
+                    let more: String = (0..100_000)
+                        .map(|at| format!("\"node_modules/n{at}\": {{\"version\": \"1.0.0\"}},\n"))
+                        .collect();
+                    text.replacen("\"node_modules/", &format!("{more}\"node_modules/"), 1)
+                },
+            ),
             text("157 bottomless", Refused(3, &["error["]), |_| {
                 "[".repeat(1_000_000)
             }),
