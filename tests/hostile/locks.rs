@@ -354,9 +354,9 @@ fn texts() {
                 "157 a hundred thousand entries more",
                 Refused(3, &["error[EFBIG]", "--max-lockfile-packages"]),
                 |text| {
-                    let more: String = (0..100_000)
-                        .map(|at| format!("\"node_modules/n{at}\": {{\"version\": \"1.0.0\"}},\n"))
-                        .collect();
+                    let more = (0..100_000)
+                        .map(|at| format!("\"node_modules/n{at}\": {{\"version\": \"1.0.0\"}}"));
+                    let more = more.collect::<Vec<_>>().join(",\n") + ",\n";
                     text.replacen("\"node_modules/", &format!("{more}\"node_modules/"), 1)
                 },
             ),
