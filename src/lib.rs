@@ -7,6 +7,7 @@
 //! - [`collate`]: the ICU order in which npm sorts names and paths.
 //! - [`json`]: JSON text with its indentation and newlines, written back as npm writes it.
 //! - [`limits`]: how much foreign input may ask for.
+//! - [`page`]: pages of HTML that need nothing else.
 //! - [`report`]: facts about work under way, for whoever shows them.
 //! - [`disk`]: files written whole or not at all.
 //! - [`npmrc`]: npm's configuration: `.npmrc` files, environment, credentials.
@@ -45,6 +46,7 @@ pub mod name;
 pub mod npmrc;
 pub mod ops;
 pub mod pack;
+pub mod page;
 pub mod platforms;
 pub mod registry;
 pub mod report;
