@@ -34,7 +34,7 @@ pub struct Libc {
     pub version: Option<(u32, u32)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum LibcFamily {
     Glibc,
     Musl,

@@ -8,6 +8,7 @@
 
 pub mod facts;
 mod family;
+pub mod inspect;
 
 use serde_json::{Map, Value};
 
