@@ -5,6 +5,7 @@
 //! All of it is foreign: every count is bounded, and what cannot be read is left out.
 
 mod bytes;
+mod download;
 mod elf;
 mod files;
 mod keep;
@@ -12,10 +13,16 @@ mod macho;
 mod manifest;
 mod napi;
 mod node;
+mod package;
 mod pe;
+pub mod prebuilds;
+mod recipes;
+mod signs;
+mod steps;
 
 pub use files::{Files, Stored};
 pub use keep::{decode, encode};
+use package::Package;
 
 use super::facts::{Binary, Facts, Format, Kind, Slice};
 
@@ -43,8 +50,8 @@ pub fn facts(files: &dyn Files) -> Option<Facts> {
     binaries.sort_by(|a, b| a.path.cmp(&b.path));
     let manifest = manifest::read(files)?;
     Some(Facts {
+        recipes: recipes::recipes(&Package::new(files), &manifest, &binaries),
         binaries,
-        recipes: Vec::new(),
         scripts: manifest::scripts(&manifest),
         declared: manifest::declared(&manifest),
     })
