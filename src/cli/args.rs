@@ -391,7 +391,7 @@ fn age(typed: &str) -> Result<Duration, String> {
 fn target(typed: &str) -> Result<Target, String> {
     let parsed = typed.parse::<Target>();
     parsed.map_err(|error| {
-        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
+        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl, darwin-arm64 or node:22-alpine";
         format!("{}; {example}", error.reason)
     })
 }

@@ -248,7 +248,7 @@ pub fn install_request(
             Whose::Npm => Scripts::AsNpm,
             Whose::Allowed => Scripts::Allowed,
         },
-        target: args.target.clone().map(with_libc),
+        target: args.target.clone().map(Target::with_libc),
         allow_scripts: args.allow_scripts.clone(),
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: args.allow_without_binary.clone(),
@@ -273,7 +273,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
         omit: omit(config),
         scripts: Scripts::Allowed,
         allow_scripts: Vec::new(),
-        target: args.target.clone().map(with_libc),
+        target: args.target.clone().map(Target::with_libc),
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: Vec::new(),
         bin_links: config.flag("bin-links").unwrap_or(true),
@@ -282,18 +282,6 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,
     })
-}
-
-/// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
-fn with_libc(target: Target) -> Target {
-    let glibc = Libc {
-        family: LibcFamily::Glibc,
-        version: None,
-    };
-    Target {
-        libc: target.libc.or((target.os == "linux").then_some(glibc)),
-        ..target
-    }
 }
 
 #[cfg(test)]
