@@ -40,7 +40,7 @@ pub struct Libc {
     pub version: Option<(u32, u32)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LibcFamily {
     Glibc,
     Musl,

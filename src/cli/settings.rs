@@ -57,8 +57,16 @@ pub fn session(
     npm: &NpmFlags,
     renderer: &Arc<Renderer>,
 ) -> Result<Session, Failure> {
+    session_in(project(Path::new("."))?, (global, runtime, npm), renderer)
+}
+
+/// As [`session`], for the project in a folder.
+pub fn session_in(
+    project: PathBuf,
+    (global, runtime, npm): (&Global, &Runtime, &NpmFlags),
+    renderer: &Arc<Renderer>,
+) -> Result<Session, Failure> {
     let env = environment();
-    let project = project(Path::new("."))?;
     let registry = global
         .registry
         .iter()
@@ -262,6 +270,25 @@ pub fn install_request(
         },
         preparing: Vec::new(),
         options: options(session, Update::Nothing, !frozen)?,
+    })
+}
+
+/// How `heatseal platforms` fetches, and what it leaves out: as a frozen install does.
+pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
+    let config = &session.config;
+    Ok(InstallRequest {
+        frozen: true,
+        omit: omit(config),
+        scripts: Scripts::Ignored,
+        allow_scripts: Vec::new(),
+        target: None,
+        allow_missing_integrity: true,
+        allow_without_binary: Vec::new(),
+        bin_links: false,
+        dry_run: true,
+        link_mode: LinkMode::Auto,
+        preparing: Vec::new(),
+        options: options(session, Update::Nothing, false)?,
     })
 }
 
