@@ -289,3 +289,5 @@ fn exclusions(entry: &Map<String, Value>, target: &Target) -> Vec<PlatformField>
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdicts;
