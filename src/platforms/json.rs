@@ -25,7 +25,7 @@
 //! for each target in the order of `targets`. Of a target's members those are `null` that it leaves
 //! open. `opened` is false when the lock alone was asked; `unopened` has what could not be opened.
 //! `summary` counts and leaves zeros out. A proof has `kind` and `text`, and by kind what can be
-//! looked up. The schema is `fixtures/schemas/platforms.json`. Members may be added within version
+//! looked up. The schema is `fixtures/schemas/platforms-1.json`. Members may be added within version
 //! 1; none changes its meaning.
 
 use std::collections::BTreeMap;
