@@ -32,6 +32,7 @@ Examples:
   heatseal ci                      install exactly what the lock says
   heatseal verify                  hold node_modules against the lock, file by file
   heatseal diff a.json b.json      what differs between two locks
+  heatseal platforms               will this lock run on other platforms?
 
 Exit codes:
   0  done, or the answer is yes      6  refused by policy
@@ -68,6 +69,7 @@ pub enum Verb {
     Ci(Box<Ci>),
     Verify(Box<Verify>),
     Diff(Diff),
+    Platforms(Box<Platforms>),
     Store(Store),
 }
 
@@ -308,6 +310,99 @@ pub enum Format {
     Json,
 }
 
+/// Will the lock run on other platforms? Each package and target, with proof
+///
+/// Every tarball is opened once: binaries, install scripts and what they would download or build
+/// are held against each target. Says for each package that is bound to a platform whether it runs,
+/// builds from source, downloads at the install, is missing in the lock, or cannot run, and why.
+///
+/// A target is written linux-x64-glibc2.28-node22 with parts left out from the right (linux-x64,
+/// darwin-arm64, linux-x64-musl), or as a well-known image: node:22-alpine, node:22-bookworm-slim,
+/// arm64v8/node:22, lambda:nodejs22.x, debian:12. `host` is this machine.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:
+  heatseal platforms                                  this project, on the usual platforms
+  heatseal platforms --target host,node:22-alpine     on these
+  heatseal platforms --omit=dev --fail-on missing,cannot-run    in CI: exit 5 if it would break
+  heatseal platforms --lock-only package-lock.json    what the lock alone tells, no network
+  heatseal platforms --format html --output report.html
+  heatseal platforms --json | jq '.bound[] | select(.verdicts[].verdict == \"builds\") | .name'
+
+Defaults for --target: \"heatseal\": {\"targets\": [\"host\", \"node:22-alpine\"]} in package.json, else
+the host, linux-x64-glibc, linux-x64-musl, linux-arm64-glibc, darwin-arm64 and win32-x64.",
+    mut_arg("ignore-scripts", |arg| arg.hide(true)),
+    mut_arg("bin-links", |arg| arg.hide(true))
+)]
+pub struct Platforms {
+    /// A project's folder, or a lock file
+    #[arg(value_name = "PROJECT|LOCK", default_value = ".")]
+    pub place: PathBuf,
+    /// Where it is to run (may be repeated)
+    #[arg(long, value_name = "TARGET", value_delimiter = ',', value_parser = aim)]
+    pub target: Vec<Aimed>,
+    /// Open no tarballs and ask no registry: what the lock tells
+    #[arg(long)]
+    pub lock_only: bool,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PageFormat::Text)]
+    pub format: PageFormat,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write it to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 5 if any package has one of these verdicts
+    #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    pub fail_on: Vec<Trouble>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
+}
+
+/// A target as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aimed {
+    /// This machine.
+    Host,
+    /// Its text, and what that means.
+    Named(String, Target),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PageFormat {
+    /// A matrix for terminals, then the proofs
+    Text,
+    /// One JSON document; `version` tells its shape
+    Json,
+    /// Tables for a review
+    Markdown,
+    /// One page with filters and all proofs
+    Html,
+}
+
+/// What may fail a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Trouble {
+    /// It is required and does not run there
+    CannotRun,
+    /// The lock lacks its binary for that platform
+    Missing,
+    /// It has binaries for other platforms and none for that one
+    Uncovered,
+    /// An install script decides
+    Script,
+    /// It is fetched by an install script
+    Downloads,
+    /// It is compiled at the install
+    Builds,
+    /// Its declarations and its binaries disagree
+    Mislabelled,
+    /// It declares no platform, and its binaries are for some only
+    Unlabelled,
+}
+
 /// Look after the store
 ///
 /// The store holds packuments and verified package contents for every project of this user. It can
@@ -394,9 +489,16 @@ fn age(typed: &str) -> Result<Duration, String> {
 fn target(typed: &str) -> Result<Target, String> {
     let parsed = typed.parse::<Target>();
     parsed.map_err(|error| {
-        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
+        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl, darwin-arm64 or node:22-alpine";
         format!("{}; {example}", error.reason)
     })
+}
+
+pub fn aim(typed: &str) -> Result<Aimed, String> {
+    if typed == "host" {
+        return Ok(Aimed::Host);
+    }
+    target(typed).map(|target| Aimed::Named(typed.to_owned(), target.with_libc()))
 }
 
 /// A whole version, or the number of a generation.

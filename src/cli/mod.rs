@@ -14,6 +14,7 @@ mod interrupt;
 mod node;
 mod npm_flags;
 mod paint;
+mod platforms;
 mod render;
 mod settings;
 mod shrinkwrap;
@@ -96,6 +97,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ci(args) => install::run(true, &args.how, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Platforms(args) => platforms::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -114,6 +116,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
+        Verb::Platforms(args) => args.is_json(),
         Verb::Store(args) => args.is_json(),
     }
 }

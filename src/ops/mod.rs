@@ -1,4 +1,4 @@
-//! Routes through several rooms: shrinkwrap, install, diff.
+//! Routes through several rooms: shrinkwrap, install, platforms.
 
 mod complete;
 mod download;
@@ -8,6 +8,7 @@ pub mod inspect;
 mod install;
 mod lifecycle;
 mod origins;
+mod platforms;
 mod preview;
 mod session;
 mod shrinkwrap;
@@ -19,6 +20,7 @@ mod wanted;
 pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
+pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};
