@@ -18,6 +18,7 @@
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
+//! - [`origins`]: may a package come from where its lock says?
 //! - [`lock`]: tree to `npm-shrinkwrap.json` and back, versions 1 to 3.
 //! - [`store`]: tarballs to verified package folders that many projects share.
 //! - [`link`]: tree to `node_modules`.
@@ -45,6 +46,7 @@ pub mod manifest;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
+pub mod origins;
 pub mod pack;
 pub mod page;
 pub mod platforms;

@@ -6,7 +6,6 @@ mod git;
 mod import;
 mod install;
 mod lifecycle;
-mod origins;
 mod preview;
 mod session;
 mod shrinkwrap;
