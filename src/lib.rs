@@ -26,6 +26,7 @@
 //! - [`diff`]: two environments to changes, by class and risk.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`verify`]: an installed tree against what it should be, file by file.
+//! - [`lint`]: a lock against good sense, its own graph and the configuration.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -41,6 +42,7 @@ pub mod integrity;
 pub mod json;
 pub mod limits;
 pub mod link;
+pub mod lint;
 pub mod lock;
 pub mod manifest;
 pub mod name;
