@@ -320,6 +320,7 @@ pub enum Format {
 /// registry states for the same version, flags, entries nobody needs.
 #[derive(Debug, Args)]
 #[command(after_help = lint_help())]
+#[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
 pub struct Lint {
     /// A lock file, or a folder with one [default: the project]
     #[arg(value_name = "LOCK|FOLDER")]
@@ -333,6 +334,9 @@ pub struct Lint {
     /// Findings to pass over: RULE, or RULE:PACKAGE
     #[arg(long, value_name = "RULE[:PACKAGE]", value_delimiter = ',')]
     pub ignore: Vec<String>,
+    /// Ignore peer dependencies, as when the lock was made so
+    #[arg(long)]
+    pub legacy_peer_deps: bool,
     /// Show all findings, however many
     #[arg(long)]
     pub all: bool,

@@ -29,7 +29,12 @@ impl Lint {
 pub fn run(args: &Lint, context: &Context) -> Result<u8, Failure> {
     let (project, lock) = settings::lock_place(args.path.as_deref())?;
     let (global, renderer) = (&context.global, &context.renderer);
-    let session = settings::reading_session(global, project, &NpmFlags::default(), renderer)?;
+    let legacy = args.legacy_peer_deps;
+    let legacy = legacy.then(|| ("legacy-peer-deps".to_owned(), "true".to_owned()));
+    let npm = NpmFlags {
+        typed: legacy.into_iter().collect(),
+    };
+    let session = settings::reading_session(global, project, &npm, renderer)?;
     let request = LintRequest {
         lock,
         ignore: args.ignore.clone(),

@@ -106,6 +106,7 @@ pub fn findings(subject: &Subject) -> Vec<Finding> {
             contents::check(subject, tree, store, &mut notes);
         }
     }
+    entries(subject, &mut notes);
     let lines = Lines::of(subject.lock);
     let mut found = notes.found;
     for finding in &mut found {
@@ -127,25 +128,47 @@ pub fn findings(subject: &Subject) -> Vec<Finding> {
 /// Is the lock one that every reader understands the same?
 fn structure(subject: &Subject, notes: &mut Notes) {
     let lock = subject.lock;
-    let mut add = |rule, what| {
+    let mut add = |rule, line, what: String| {
         notes.found.push(Finding {
             rule,
             name: String::new(),
             version: String::new(),
             location: String::new(),
             member: None,
-            line: None,
+            line,
             what,
         });
     };
-    if let Err(error) = lock::check(lock) {
-        add(Rule::Structure, error.to_string());
+    if let Err(error) = lock::check_whole(lock) {
+        add(Rule::Structure, error.line(), error.to_string());
     } else if let Err(error) = &subject.tree {
-        add(Rule::Structure, error.clone());
+        add(Rule::Structure, None, error.clone());
     }
     if lock.version < 2 {
         let what = "version 1 has neither peers nor flags to hold against anything";
-        add(Rule::OldVersion, what.to_owned());
+        add(Rule::OldVersion, None, what.to_owned());
+    }
+}
+
+/// Members of entries that a frozen install refuses, where no other rule speaks of them.
+fn entries(subject: &Subject, notes: &mut Notes) {
+    for (location, member, why) in lock::entry_flaws(subject.lock) {
+        let known =
+            |finding: &Finding| finding.location == location && finding.member == Some(member);
+        if notes.found.iter().any(known) {
+            continue;
+        }
+        let entry = subject.lock.entry(location);
+        let version = entry.and_then(|entry| entry.get("version")?.as_str());
+        notes.found.push(Finding {
+            rule: Rule::Structure,
+            name: lock::folder_name(location).to_owned(),
+            version: version.unwrap_or_default().to_owned(),
+            location: location.to_owned(),
+            member: Some(member),
+            line: None,
+            what: format!("its `{member}` {why}"),
+        });
     }
 }
 

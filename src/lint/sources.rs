@@ -95,9 +95,10 @@ fn address(config: &Config, tree: &Tree, id: NodeId, source: &Source, notes: &mu
         notes.add_at(tree, id, Rule::Credentials, "resolved", what);
     }
     let plain = ["http:", "git:", "git+http:"];
+    // What is asked for as configured is as safe as that is; a folder needs no line at all.
     let configured = |url: &Url| {
         let mut registries = config.registries();
-        registries.any(|registry| registry.origin() == url.origin())
+        registries.any(|registry| registry.scheme() == "file" || registry.origin() == url.origin())
     };
     if plain.iter().any(|scheme| resolved.starts_with(scheme))
         && !source.url().is_some_and(configured)
