@@ -285,7 +285,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
 }
 
 /// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
-fn with_libc(target: Target) -> Target {
+pub fn with_libc(target: Target) -> Target {
     let glibc = Libc {
         family: LibcFamily::Glibc,
         version: None,
