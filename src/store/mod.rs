@@ -133,6 +133,12 @@ impl Store {
         self.take(self.key(integrity)?)
     }
 
+    /// What the store's index says of the package with this integrity, without a look at its files:
+    /// enough to tell about it, not to use it.
+    pub fn peek(&self, integrity: &Integrity) -> Option<Package> {
+        self.object(&self.key(integrity)?)
+    }
+
     /// By integrity, else by the name that it was [remembered](Store::remember) under.
     pub fn find(&self, integrity: Option<&Integrity>, name: Option<&str>) -> Option<Package> {
         match integrity {
