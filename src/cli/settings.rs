@@ -234,12 +234,6 @@ pub fn install_request(
     session: &Session,
 ) -> Result<InstallRequest, Failure> {
     let config = &session.config;
-    if config.text("install-strategy") == Some("linked") {
-        return Err(Failure::usage(
-            "heatseal can lock for the `linked` install strategy, and not install so",
-            "set install-strategy to hoisted: the lock is the same",
-        ));
-    }
     Ok(InstallRequest {
         frozen,
         omit: omit(config),
@@ -253,6 +247,7 @@ pub fn install_request(
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
+        isolated: config.text("install-strategy") == Some("linked"),
         dry_run: args.dry_run,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
@@ -277,6 +272,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: Vec::new(),
         bin_links: config.flag("bin-links").unwrap_or(true),
+        isolated: config.text("install-strategy") == Some("linked"),
         dry_run: true,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),

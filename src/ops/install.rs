@@ -40,6 +40,8 @@ pub struct InstallRequest {
     /// Packages that may do without a binary for the target, besides those package.json names.
     pub allow_without_binary: Vec<String>,
     pub bin_links: bool,
+    /// npm's `linked` strategy: a folder for each package and links between them.
+    pub isolated: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
     /// Git dependencies that are being prepared around this install, as their locks name them.
@@ -331,7 +333,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
@@ -339,6 +341,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
         request.allow_missing_integrity,
         request.scripts,
         request.bin_links,
+        request.isolated,
         request.allow_scripts,
         session.config.list("allow-scripts"),
         request.link_mode,
@@ -407,7 +410,7 @@ impl Run<'_> {
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
-        outcome.deprecated = wanted::deprecated(tree, wanted);
+        outcome.deprecated = wanted::deprecated(tree, selection);
         let is_known = !wanted.packages.iter().any(may_change);
         let cleanup = swapped.commit(|contents| {
             // What scripts left behind in the folders belongs to the tree.

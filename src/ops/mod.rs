@@ -5,6 +5,7 @@ mod download;
 mod git;
 mod import;
 mod install;
+mod isolated;
 mod lifecycle;
 mod origins;
 mod preview;

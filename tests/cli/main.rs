@@ -9,6 +9,7 @@ mod help;
 mod import;
 mod install;
 mod interrupt;
+mod linked;
 mod readme;
 mod scripts;
 mod shrinkwrap;
