@@ -277,12 +277,6 @@ pub fn install_request(
     session: &Session,
 ) -> Result<InstallRequest, Failure> {
     let config = &session.config;
-    if config.text("install-strategy") == Some("linked") {
-        return Err(Failure::usage(
-            "heatseal can lock for the `linked` install strategy, and not install so",
-            "set install-strategy to hoisted: the lock is the same",
-        ));
-    }
     Ok(InstallRequest {
         frozen,
         omit: omit(config),
@@ -296,6 +290,7 @@ pub fn install_request(
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
+        isolated: config.text("install-strategy") == Some("linked"),
         dry_run: args.dry_run,
         inspect: args.inspect,
         link_mode: match args.link_mode {
@@ -321,6 +316,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
         allow_missing_integrity: true,
         allow_without_binary: Vec::new(),
         bin_links: false,
+        isolated: config.text("install-strategy") == Some("linked"),
         dry_run: true,
         inspect: false,
         link_mode: LinkMode::Auto,

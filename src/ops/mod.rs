@@ -7,6 +7,7 @@ mod git;
 mod import;
 pub mod inspect;
 mod install;
+mod isolated;
 mod lifecycle;
 mod lint;
 mod locked;
@@ -16,6 +17,7 @@ mod session;
 mod shrinkwrap;
 mod source;
 mod stale;
+mod vacant;
 mod verify;
 mod wanted;
 

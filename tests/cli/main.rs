@@ -9,6 +9,7 @@ mod help;
 mod import;
 mod install;
 mod interrupt;
+mod linked;
 mod lint;
 mod platforms;
 mod readme;
