@@ -4,7 +4,7 @@ use super::package::Package;
 use super::steps::steps;
 
 /// Files that a script is followed into.
-const MOST_FILES: usize = 8;
+const MOST_FILES: usize = 16;
 /// Signs of one script.
 const MOST_SIGNS: usize = 32;
 
