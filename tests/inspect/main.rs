@@ -5,5 +5,6 @@ mod apple;
 mod built;
 mod elf;
 mod folder;
+mod layouts;
 mod real;
 mod windows;
