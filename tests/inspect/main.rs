@@ -5,6 +5,7 @@ mod apple;
 mod built;
 mod elf;
 mod folder;
+mod hostile;
 mod layouts;
 mod real;
 mod windows;

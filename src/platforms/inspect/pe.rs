@@ -6,7 +6,7 @@ use object::pod;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader as _, PeFile};
 
 use super::bytes::{name_at, printable};
-use super::node::{self, Evidence, Pointers, VERSION_FUNCTION};
+use super::node::{self, Evidence, Pointers};
 use crate::platforms::facts::{Kind, NodeApi, Slice};
 
 /// More of anything is not looked at; Windows itself takes 96 sections.
@@ -168,7 +168,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
             };
             self.evidence.export(name);
             let address = functions.and_then(|table| table.get(4 * number..)?.first_chunk());
-            if name == VERSION_FUNCTION
+            if self.evidence.is_version_function(name)
                 && let Some(code) = address.and_then(|at| self.code(u32::from_le_bytes(*at)))
             {
                 let cpu = self.slice.cpu.as_deref();
