@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
+use crate::diff::ignore::IgnoreError as DiffIgnoreError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
+use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, Refused, SessionError, ShrinkwrapError};
+use crate::ops::{InstallError, LintError, LockedError, Refused, SessionError, ShrinkwrapError};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
@@ -240,6 +242,34 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<LockedError> for Failure {
+    fn from(error: LockedError) -> Self {
+        match error {
+            LockedError::Lock(error) => error.into(),
+            LockedError::Manifest(error) => error.into(),
+            LockedError::Config(error) => error.into(),
+            LockedError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<LintError> for Failure {
+    fn from(error: LintError) -> Self {
+        match error {
+            LintError::Locked(error) => error.into(),
+            LintError::Ignore(error) => error.into(),
+            LintError::Registry(error) => error.into(),
+            LintError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
 impl From<ForeignError> for Failure {
     fn from(error: ForeignError) -> Self {
         let otherwise = match error {
@@ -264,9 +294,18 @@ impl From<DiffError> for Failure {
     fn from(error: DiffError) -> Self {
         match error {
             DiffError::Lock(error) => error.into(),
+            DiffError::Foreign(error) => error.into(),
             DiffError::Disk(_) => Self::of(&error, exit::DISK),
-            DiffError::Missing(_) => Self::of(&error, exit::USAGE),
+            DiffError::NoLockThere { .. } => Self::of(&error, exit::LOCK),
+            DiffError::Ssh { .. } | DiffError::NoSsh(_) => Self::of(&error, exit::REGISTRY),
+            _ => Self::of(&error, exit::USAGE),
         }
+    }
+}
+
+impl From<DiffIgnoreError> for Failure {
+    fn from(error: DiffIgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
     }
 }
 

@@ -7,7 +7,6 @@ use super::download::Download;
 use super::git::Packing;
 use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
-use super::origins::OriginError;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
@@ -15,10 +14,11 @@ use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state};
+use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
+use crate::origins::OriginError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
@@ -220,8 +220,13 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     if !request.dry_run {
         link::tidy(project, &*session.reporter)?;
     }
+    let closely = if request.frozen {
+        Look::Files
+    } else {
+        Look::Folders
+    };
     if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store)
+        && let Some(packages) = state::current(project, &digest, &store, closely)
     {
         return Ok(InstallOutcome {
             packages,
@@ -301,7 +306,7 @@ pub(super) fn locked_tree(
     if !entries.is_empty() {
         return Err(InstallError::Dishonest {
             lock: lock.file_name.clone(),
-            entries,
+            entries: entries.iter().map(ToString::to_string).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;
