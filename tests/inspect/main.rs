@@ -8,4 +8,5 @@ mod folder;
 mod hostile;
 mod layouts;
 mod real;
+mod route;
 mod windows;
