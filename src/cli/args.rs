@@ -199,6 +199,9 @@ pub struct Installing {
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
+    /// Look into what is fetched for binaries, so that `platforms` can answer from the store
+    #[arg(long)]
+    pub inspect: bool,
     /// Print a summary as JSON on standard output
     #[arg(long)]
     pub json: bool,

@@ -262,6 +262,7 @@ pub fn install_request(
         allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: args.dry_run,
+        inspect: args.inspect,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
             Linking::Reflink => LinkMode::Reflink,
@@ -305,6 +306,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
         allow_without_binary: Vec::new(),
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: true,
+        inspect: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,

@@ -4,6 +4,7 @@ mod complete;
 mod download;
 mod git;
 mod import;
+pub mod inspect;
 mod install;
 mod lifecycle;
 mod origins;

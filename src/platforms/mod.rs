@@ -14,6 +14,7 @@ mod evidence;
 pub mod facts;
 mod family;
 mod fit;
+pub mod inspect;
 pub mod json;
 mod judge;
 mod label;
