@@ -280,6 +280,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
     Ok(InstallRequest {
         frozen: true,
         omit: omit(config),
+        inspect: false,
         scripts: Scripts::Ignored,
         allow_scripts: Vec::new(),
         target: None,

@@ -1,5 +1,6 @@
 //! The matrix: every package of a lock that is bound to a platform, on every target.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -265,11 +266,11 @@ impl<'a> Desk<'a> {
             let best = judged.max_by_key(|cell| cell.verdict);
             let best =
                 best.unwrap_or_else(|| Cell::new(Verdict::Missing, Evidence::Absent(absent())));
-            if best.verdict < cell.verdict {
-                cell.verdict = best.verdict;
-                cell.evidence.splice(0..0, best.evidence);
-            } else {
-                cell.evidence.extend(best.evidence);
+            // Beside what is wrong, what is right with another kind says nothing.
+            match best.verdict.cmp(&cell.verdict) {
+                Ordering::Less => cell = best,
+                Ordering::Equal => cell.evidence.extend(best.evidence),
+                Ordering::Greater => {}
             }
         }
         if cell.evidence.is_empty() {

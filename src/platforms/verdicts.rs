@@ -394,7 +394,7 @@ fn sharp_needs_its_binding_and_its_library() {
     assert_eq!(words(&report, "sharp"), expected);
     assert_eq!(
         said(&report, "sharp", 1),
-        "the lock lacks @img/sharp-libvips-linuxmusl-x64; @img/sharp-linuxmusl-x64@1.0.0 is in the lock"
+        "the lock lacks @img/sharp-libvips-linuxmusl-x64"
     );
     let old = ["linux-x64-glibc2.17", "linux-x64-glibc2.28-node18.0"];
     let report = matrix(&packages, vec![("@img/sharp-linux-x64", facts)], &old);
