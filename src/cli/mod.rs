@@ -11,6 +11,7 @@ mod diff;
 mod errors;
 mod install;
 mod interrupt;
+mod lint;
 mod node;
 mod npm_flags;
 mod paint;
@@ -98,6 +99,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Platforms(args) => platforms::run(&args, context),
+        Verb::Lint(args) => lint::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -117,6 +119,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
         Verb::Platforms(args) => args.is_json(),
+        Verb::Lint(args) => args.is_machine(),
         Verb::Store(args) => args.is_json(),
     }
 }

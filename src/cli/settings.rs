@@ -67,6 +67,19 @@ pub fn session_in(
     renderer: &Arc<Renderer>,
 ) -> Result<Session, Failure> {
     let env = environment();
+    let mut session = reading_session(global, project, npm, renderer)?;
+    session.host = host(runtime, &env, &session.store, renderer);
+    Ok(session)
+}
+
+/// A run that only reads: Node is not asked for its version.
+pub fn reading_session(
+    global: &Global,
+    project: PathBuf,
+    npm: &NpmFlags,
+    renderer: &Arc<Renderer>,
+) -> Result<Session, Failure> {
+    let env = environment();
     let registry = global
         .registry
         .iter()
@@ -77,14 +90,36 @@ pub fn session_in(
     config.before(0)?;
     config.limits()?;
     let store = store(global, &env)?;
-    let host = host(runtime, &env, &store, renderer);
     Ok(Session {
         project,
         config,
         store,
-        host,
+        host: Target::host(None, None),
         reporter: Arc::clone(renderer) as _,
     })
+}
+
+/// The folder that a typed lock or project means, and the lock's file name when one was named.
+pub fn lock_place(typed: Option<&Path>) -> Result<(PathBuf, Option<String>), Failure> {
+    let Some(typed) = typed else {
+        return Ok((project(Path::new("."))?, None));
+    };
+    let missing = |_| Failure {
+        code: "ENOENT".to_owned(),
+        ..Failure::usage(
+            format!("there is nothing at `{}`", typed.display()),
+            "name a lock file, or a project folder that has one",
+        )
+    };
+    let path = typed.canonicalize().map_err(missing)?;
+    if path.is_dir() {
+        return Ok((path, None));
+    }
+    // The name as typed: a symbolic link's own counts.
+    let name = typed.file_name().and_then(|name| name.to_str());
+    let folder = typed.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    Ok((folder.map_err(missing)?, name.map(str::to_owned)))
 }
 
 /// The project that `start` lies in, as npm finds it: the nearest folder upwards with a
@@ -280,7 +315,6 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
     Ok(InstallRequest {
         frozen: true,
         omit: omit(config),
-        inspect: false,
         scripts: Scripts::Ignored,
         allow_scripts: Vec::new(),
         target: None,
@@ -288,6 +322,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
         allow_without_binary: Vec::new(),
         bin_links: false,
         dry_run: true,
+        inspect: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,
@@ -296,21 +331,12 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
 
 /// What `heatseal verify` is asked to hold the tree against: a frozen install.
 pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
-    let config = &session.config;
     Ok(InstallRequest {
-        frozen: true,
-        omit: omit(config),
         scripts: Scripts::Allowed,
-        allow_scripts: Vec::new(),
         target: args.target.clone().map(Target::with_libc),
         allow_missing_integrity: args.allow_missing_integrity,
-        allow_without_binary: Vec::new(),
-        bin_links: config.flag("bin-links").unwrap_or(true),
-        dry_run: true,
-        inspect: false,
-        link_mode: LinkMode::Auto,
-        preparing: Vec::new(),
-        options: options(session, Update::Nothing, false)?,
+        bin_links: session.config.flag("bin-links").unwrap_or(true),
+        ..platforms_request(session)?
     })
 }
 

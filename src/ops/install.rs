@@ -7,7 +7,6 @@ use super::download::Download;
 use super::git::Packing;
 use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
-use super::origins::OriginError;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
@@ -19,6 +18,7 @@ use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, stat
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
+use crate::origins::OriginError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
@@ -301,7 +301,7 @@ pub(super) fn locked_tree(
     if !entries.is_empty() {
         return Err(InstallError::Dishonest {
             lock: lock.file_name.clone(),
-            entries,
+            entries: entries.iter().map(ToString::to_string).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;

@@ -4,8 +4,9 @@ use semver::Version;
 
 use super::{Libc, LibcFamily, Target};
 
-/// The newest release of each line of Node, and the first line the one with long-term support, when this table was written, on 2026-11-28: an image
-/// that names a line has this release or a newer one.
+/// The newest release of each line of Node when this table was written, on 2026-11-28: an image
+/// that names a line has this release or a newer one. The first line is the one with long-term
+/// support.
 ///
 /// Source: the versions of the package `node` in the npm registry.
 const NEWEST: [(u64, u64, u64); 7] = [

@@ -9,6 +9,7 @@ mod help;
 mod import;
 mod install;
 mod interrupt;
+mod lint;
 mod platforms;
 mod readme;
 mod schema;
