@@ -298,6 +298,7 @@ pub fn install_request(
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: args.dry_run,
         inspect: args.inspect,
+        strict_platform: args.strict_platform,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
             Linking::Reflink => LinkMode::Reflink,
@@ -323,6 +324,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
         bin_links: false,
         dry_run: true,
         inspect: false,
+        strict_platform: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,

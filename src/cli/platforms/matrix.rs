@@ -127,7 +127,7 @@ pub fn grouped(row: &Row, verdict: Verdict, report: &Report) -> Vec<(String, Vec
         let proofs: Vec<String> = cell
             .evidence
             .iter()
-            .map(|evidence| one_line(&evidence.to_string()))
+            .map(|evidence| one_line(&evidence.brief()))
             .collect();
         let label = one_line(&aim.label);
         match groups.iter_mut().find(|(_, known)| *known == proofs) {
