@@ -26,6 +26,7 @@ mod tests;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use bins::mended;
 pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
 pub use ground::is_mount_point;

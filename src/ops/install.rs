@@ -14,7 +14,7 @@ use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state};
+use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
@@ -224,7 +224,12 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     if !request.dry_run {
         link::tidy(project, &*session.reporter)?;
     }
-    let current = (!request.dry_run).then(|| state::current(project, &digest, &store));
+    let closely = if request.frozen {
+        Look::Files
+    } else {
+        Look::Folders
+    };
+    let current = (!request.dry_run).then(|| state::current(project, &digest, &store, closely));
     let current = current.flatten();
     let up_to_date = |packages| -> Result<InstallOutcome, InstallError> {
         Ok(InstallOutcome {

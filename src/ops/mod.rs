@@ -1,6 +1,7 @@
 //! Routes through several rooms: shrinkwrap, install, platforms.
 
 mod complete;
+mod contents;
 mod download;
 mod git;
 mod import;
@@ -18,6 +19,7 @@ mod stale;
 mod verify;
 mod wanted;
 
+pub use contents::{look_inside, may_differ_inside};
 pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};

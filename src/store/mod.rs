@@ -114,6 +114,17 @@ impl Store {
         self.umask
     }
 
+    /// Names the time since the machine was started: what was written before may have been lost.
+    pub fn boot(&self) -> &[u8] {
+        &self.boot
+    }
+
+    /// As if the machine was started anew.
+    #[cfg(test)]
+    pub fn restart(&mut self) {
+        self.boot = [!0; 16];
+    }
+
     /// A folder of the store for another kind of record, such as `state`; made on demand.
     pub fn annex(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
@@ -131,6 +142,12 @@ impl Store {
     /// [`Store::heal`] when the answer is no.
     pub fn lookup(&self, integrity: &Integrity) -> Option<Package> {
         self.take(self.key(integrity)?)
+    }
+
+    /// What the store's index says of the package with this integrity, without a look at its files:
+    /// enough to tell about it, not to use it.
+    pub fn peek(&self, integrity: &Integrity) -> Option<Package> {
+        self.object(&self.key(integrity)?)
     }
 
     /// By integrity, else by the name that it was [remembered](Store::remember) under.
@@ -195,7 +212,7 @@ impl Store {
     pub fn remember(&self, name: &str, sha512: &Sha512) {
         let real = Integrity::from_sha512(*sha512).to_string();
         if self.annex("alias").is_ok() {
-            let _ = crate::disk::write_atomically(&self.alias_file(name), real.as_bytes());
+            let _ = crate::disk::replace(&self.alias_file(name), real.as_bytes());
         }
     }
 }
