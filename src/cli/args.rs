@@ -204,6 +204,9 @@ pub struct Installing {
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
+    /// Open every tarball before anything is changed, and exit 5 if a required package cannot run
+    #[arg(long)]
+    pub strict_platform: bool,
     /// Look into what is fetched for binaries, so that `platforms` can answer from the store
     #[arg(long)]
     pub inspect: bool,

@@ -432,6 +432,16 @@ impl From<InstallError> for Failure {
                 exit: exit::PLATFORM,
                 ..Self::default()
             },
+            InstallError::Unfit { unfit, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                details: unfit,
+                hints: vec![
+                    "`heatseal platforms` shows every package and what it needs".to_owned(),
+                ],
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
             InstallError::MissingIntegrity { .. } => Self {
                 code: "EINTEGRITY".to_owned(),
                 exit: exit::INTEGRITY,

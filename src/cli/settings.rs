@@ -293,6 +293,7 @@ pub fn install_request(
         isolated: config.text("install-strategy") == Some("linked"),
         dry_run: args.dry_run,
         inspect: args.inspect,
+        strict_platform: args.strict_platform,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
             Linking::Reflink => LinkMode::Reflink,
@@ -319,6 +320,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
         isolated: config.text("install-strategy") == Some("linked"),
         dry_run: true,
         inspect: false,
+        strict_platform: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,

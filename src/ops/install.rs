@@ -46,6 +46,8 @@ pub struct InstallRequest {
     pub isolated: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Open every tarball first, and fail when a required package cannot run on the target.
+    pub strict_platform: bool,
     /// Look into what arrives for binaries, and keep the findings in the store.
     pub inspect: bool,
     /// Git dependencies that are being prepared around this install, as their locks name them.
@@ -113,6 +115,8 @@ pub enum InstallError {
         packages: Vec<String>,
         target: String,
     },
+    #[error("{} cannot run on {target}", if unfit.len() == 1 { "a package".to_owned() } else { format!("{} packages", unfit.len()) })]
+    Unfit { unfit: Vec<String>, target: String },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -228,15 +232,18 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     } else {
         Look::Folders
     };
-    if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store, closely)
-    {
-        return Ok(InstallOutcome {
+    let current = (!request.dry_run).then(|| state::current(project, &digest, &store, closely));
+    let current = current.flatten();
+    let up_to_date = |packages| -> Result<InstallOutcome, InstallError> {
+        Ok(InstallOutcome {
             packages,
             current: true,
             scripts_run: lifecycle.run_own()?,
             ..InstallOutcome::default()
-        });
+        })
+    };
+    if let Some(packages) = current.filter(|_| !request.strict_platform) {
+        return up_to_date(packages);
     }
     let lock = lock::parse_for(lock_bytes, &lock_name, || Some((*manifest).clone()))?;
     lock.has_at_most(most_packages)?;
@@ -262,6 +269,10 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     }
     complete::check_families(&lock, &selection, request, &manifest)?;
+    complete::check_binaries(session, &store, &lock, &selection, request)?;
+    if let Some(packages) = current {
+        return up_to_date(packages);
+    }
     let outcome = InstallOutcome {
         packages: selection.wanted.packages.len(),
         skipped: selection.skipped.clone(),

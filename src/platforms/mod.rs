@@ -18,7 +18,6 @@ pub mod inspect;
 pub mod json;
 mod judge;
 mod label;
-mod prebuilds;
 mod report;
 
 pub use evidence::{Evidence, host};
