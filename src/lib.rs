@@ -23,6 +23,9 @@
 //! - [`link`]: tree to `node_modules`.
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
 //! - [`diff`]: two environments to changes, by class and risk.
+//! - [`why`]: the chains that require a package, and why each copy of it sits where it sits.
+//! - [`list`]: a locked tree as `npm ls` shows it, and its problems.
+//! - [`merge`]: two branches' locks and manifests, three-way.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
@@ -40,8 +43,10 @@ pub mod integrity;
 pub mod json;
 pub mod limits;
 pub mod link;
+pub mod list;
 pub mod lock;
 pub mod manifest;
+pub mod merge;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
@@ -56,3 +61,4 @@ pub mod spec;
 pub mod store;
 pub mod target;
 pub mod verify;
+pub mod why;

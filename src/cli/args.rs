@@ -12,6 +12,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::npm_flags::NpmFlags;
 use crate::target::Target;
 
+mod graph;
+
+pub use graph::{Ls, Merge, Why};
+
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
 /// heatseal writes the lock that npm 11 would write (npm-shrinkwrap.json or package-lock.json),
@@ -32,6 +36,7 @@ Examples:
   heatseal ci                      install exactly what the lock says
   heatseal verify                  hold node_modules against the lock, file by file
   heatseal diff a.json b.json      what differs between two locks
+  heatseal why lodash              who requires it, and why it sits where it sits
 
 Exit codes:
   0  done, or the answer is yes      6  refused by policy
@@ -68,6 +73,9 @@ pub enum Verb {
     Ci(Box<Ci>),
     Verify(Box<Verify>),
     Diff(Diff),
+    Why(Why),
+    Ls(Ls),
+    Merge(Box<Merge>),
     Store(Store),
 }
 

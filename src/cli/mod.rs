@@ -11,6 +11,8 @@ mod diff;
 mod errors;
 mod install;
 mod interrupt;
+mod ls;
+mod merge;
 mod node;
 mod npm_flags;
 mod paint;
@@ -20,6 +22,7 @@ mod shrinkwrap;
 mod store;
 mod tables;
 mod verify;
+mod why;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -96,6 +99,9 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ci(args) => install::run(true, &args.how, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Why(args) => why::run(&args, context),
+        Verb::Ls(args) => ls::run(&args, context),
+        Verb::Merge(args) => merge::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -114,6 +120,9 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
+        Verb::Why(args) => args.json,
+        Verb::Ls(args) => args.json,
+        Verb::Merge(args) => args.json,
         Verb::Store(args) => args.is_json(),
     }
 }

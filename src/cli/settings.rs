@@ -50,6 +50,21 @@ const CACHE_FOLDER: &str = "Library/Caches";
 #[cfg(not(target_os = "macos"))]
 const CACHE_FOLDER: &str = ".cache";
 
+/// The project that the run is about, and its configuration, where nothing is resolved.
+pub fn project_and_config(
+    global: &Global,
+    flags: &[(String, String)],
+) -> Result<(PathBuf, Config), Failure> {
+    let project = project(Path::new("."))?;
+    let registry = global
+        .registry
+        .iter()
+        .map(|url| ("registry".to_owned(), url.clone()));
+    let flags: Vec<(String, String)> = flags.iter().cloned().chain(registry).collect();
+    let config = Config::load(&project, &environment(), &flags)?;
+    Ok((project, config))
+}
+
 /// The run's project, configuration, store and host.
 pub fn session(
     global: &Global,
@@ -57,8 +72,19 @@ pub fn session(
     npm: &NpmFlags,
     renderer: &Arc<Renderer>,
 ) -> Result<Session, Failure> {
+    session_in(Path::new("."), global, runtime, npm, renderer)
+}
+
+/// As [`session`], for the project that `start` lies in.
+pub fn session_in(
+    start: &Path,
+    global: &Global,
+    runtime: &Runtime,
+    npm: &NpmFlags,
+    renderer: &Arc<Renderer>,
+) -> Result<Session, Failure> {
     let env = environment();
-    let project = project(Path::new("."))?;
+    let project = project(start)?;
     let registry = global
         .registry
         .iter()
@@ -225,6 +251,11 @@ pub fn shrinkwrap_request(
         from: args.from.clone(),
         options: options(session, update, true)?,
     })
+}
+
+/// How `heatseal merge` resolves: as `heatseal shrinkwrap` would.
+pub fn merge_options(session: &Session) -> Result<Options, Failure> {
+    options(session, Update::Nothing, true)
 }
 
 /// What `heatseal install` and `heatseal ci` are asked to do.
