@@ -15,6 +15,10 @@ use crate::diff::{Class, Omit};
 use crate::lint::{Rule, Severity};
 use crate::target::Target;
 
+mod graph;
+
+pub use graph::{Kind, Ls, Merge, Why};
+
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
 /// heatseal writes the lock that npm 11 would write (npm-shrinkwrap.json or package-lock.json),
@@ -37,6 +41,7 @@ Examples:
   heatseal diff a.json b.json      what differs between two locks
   heatseal platforms               will this lock run on other platforms?
   heatseal lint                    is the lock sound?
+  heatseal why lodash              who requires it, and why it sits where it sits
 
 Exit codes:
   0  done, or the answer is yes      6  refused by policy
@@ -75,6 +80,9 @@ pub enum Verb {
     Diff(Box<Diff>),
     Platforms(Box<Platforms>),
     Lint(Lint),
+    Why(Why),
+    Ls(Ls),
+    Merge(Box<Merge>),
     Store(Store),
 }
 

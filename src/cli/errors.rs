@@ -15,10 +15,14 @@ use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, LintError, LockedError, Refused, SessionError, ShrinkwrapError};
+use crate::ops::{
+    InstallError, LintError, LockedError, MergeError, Refused, SessionError, SetupError,
+    ShrinkwrapError, SideError,
+};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
+use crate::why::QueryError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -309,6 +313,12 @@ impl From<DiffIgnoreError> for Failure {
     }
 }
 
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::of(&error, exit::INTEGRITY)
@@ -366,6 +376,35 @@ impl From<ShrinkwrapError> for Failure {
             ShrinkwrapError::Resolve(error) => error.into(),
             ShrinkwrapError::Disk(error) => Self::of(&error, exit::DISK),
         }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Side(error) => error.into(),
+            MergeError::Lock(error) => error.into(),
+            MergeError::Manifest(error) => error.into(),
+            MergeError::Resolve(error) => error.into(),
+            MergeError::Registry(error) => error.into(),
+            MergeError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<SideError> for Failure {
+    fn from(error: SideError) -> Self {
+        Self::of(&error, exit::LOCK)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let otherwise = match error {
+            SetupError::NoRepository => exit::USAGE,
+            SetupError::Setting(_) | SetupError::Disk(_) => exit::DISK,
+        };
+        Self::of(&error, otherwise)
     }
 }
 

@@ -50,6 +50,21 @@ const CACHE_FOLDER: &str = "Library/Caches";
 #[cfg(not(target_os = "macos"))]
 const CACHE_FOLDER: &str = ".cache";
 
+/// The project that the run is about, and its configuration, where nothing is resolved.
+pub fn project_and_config(
+    global: &Global,
+    flags: &[(String, String)],
+) -> Result<(PathBuf, Config), Failure> {
+    let project = project(Path::new("."))?;
+    let registry = global
+        .registry
+        .iter()
+        .map(|url| ("registry".to_owned(), url.clone()));
+    let flags: Vec<(String, String)> = flags.iter().cloned().chain(registry).collect();
+    let config = Config::load(&project, &environment(), &flags)?;
+    Ok((project, config))
+}
+
 /// The run's project, configuration, store and host.
 pub fn session(
     global: &Global,
@@ -268,6 +283,11 @@ pub fn shrinkwrap_request(
         from: args.from.clone(),
         options: options(session, update, true)?,
     })
+}
+
+/// How `heatseal merge` resolves: as `heatseal shrinkwrap` would.
+pub fn merge_options(session: &Session) -> Result<Options, Failure> {
+    options(session, Update::Nothing, true)
 }
 
 /// What `heatseal install` and `heatseal ci` are asked to do.
