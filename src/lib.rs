@@ -18,6 +18,7 @@
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
+//! - [`origins`]: may a package come from where its lock says?
 //! - [`lock`]: tree to `npm-shrinkwrap.json` and back, versions 1 to 3.
 //! - [`store`]: tarballs to verified package folders that many projects share.
 //! - [`link`]: tree to `node_modules`.
@@ -25,6 +26,7 @@
 //! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`diff`]: two environments to changes, by class and risk.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
+//! - [`lint`]: a lock against good sense, its own graph and the configuration.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -40,11 +42,13 @@ pub mod integrity;
 pub mod json;
 pub mod limits;
 pub mod link;
+pub mod lint;
 pub mod lock;
 pub mod manifest;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
+pub mod origins;
 pub mod pack;
 pub mod page;
 pub mod platforms;

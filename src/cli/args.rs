@@ -3,6 +3,7 @@
 #![allow(clippy::doc_markdown)] // these comments are help texts, and a terminal shows backticks
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::npm_flags::NpmFlags;
 use crate::diff::{Class, Omit};
+use crate::lint::{Rule, Severity};
 use crate::target::Target;
 
 /// Locks and installs Node.js dependencies, reproducibly.
@@ -33,6 +35,8 @@ Examples:
   heatseal ci                      install exactly what the lock says
   heatseal verify                  hold node_modules against the lock, file by file
   heatseal diff a.json b.json      what differs between two locks
+  heatseal platforms               will this lock run on other platforms?
+  heatseal lint                    is the lock sound?
 
 Exit codes:
   0  done, or the answer is yes      6  refused by policy
@@ -69,6 +73,8 @@ pub enum Verb {
     Ci(Box<Ci>),
     Verify(Box<Verify>),
     Diff(Box<Diff>),
+    Platforms(Box<Platforms>),
+    Lint(Lint),
     Store(Store),
 }
 
@@ -198,6 +204,9 @@ pub struct Installing {
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
+    /// Look into what is fetched for binaries, so that `platforms` can answer from the store
+    #[arg(long)]
+    pub inspect: bool,
     /// Print a summary as JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -287,9 +296,8 @@ pub struct Verify {
   heatseal diff main . --contents left-pad       what differs inside one package
   heatseal diff node_modules --snapshot > tree.json
 
-Accepted differences stand in package.json, with reasons:
-  \"heatseal\": {\"diff\": {\"ignore\": [
-    {\"package\": \"@acme/*\", \"class\": [\"minor\", \"patch\"], \"reason\": \"ours\"}]}}")]
+What is accepted for good stands in package.json, with the reason:
+  \"heatseal\": {\"diff\": {\"ignore\": {\"licence:NAME\": \"why this is accepted\"}}}")]
 #[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
 pub struct Diff {
     /// What it was
@@ -317,8 +325,8 @@ pub struct Diff {
     /// Exit 1 only if there are changes of these classes; none: never
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = fatal)]
     pub fail_on: Option<Vec<Option<Class>>>,
-    /// Accept differences of a package, besides those that package.json accepts: NAME[@VERSION][:CLASS]
-    #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
+    /// Differences to pass over: CLASS, CLASS:PACKAGE, CLASS:PACKAGE@VERSION; * is any class
+    #[arg(long, value_name = "CLASS[:PACKAGE]", value_delimiter = ',')]
     pub ignore: Vec<String>,
     /// Show also what package.json accepts
     #[arg(long)]
@@ -329,7 +337,7 @@ pub struct Diff {
     pub contents: Option<Vec<String>>,
     /// How to print it [default: text, or what the ending of --output says]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<PageFormat>,
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
@@ -341,16 +349,184 @@ pub struct Diff {
     pub snapshot: bool,
 }
 
+/// Will the lock run on other platforms? Each package and target, with proof
+///
+/// Every tarball is opened once: binaries, install scripts and what they would download or build
+/// are held against each target. Says for each package that is bound to a platform whether it runs,
+/// builds from source, downloads at the install, is missing in the lock, or cannot run, and why.
+///
+/// A target is written linux-x64-glibc2.28-node22 with parts left out from the right (linux-x64,
+/// darwin-arm64, linux-x64-musl), or as a well-known image: node:22-alpine, node:22-bookworm-slim,
+/// arm64v8/node:22, lambda:nodejs22.x, debian:12. `host` is this machine.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:
+  heatseal platforms                                  this project, on the usual platforms
+  heatseal platforms --target host,node:22-alpine     on these
+  heatseal platforms --omit=dev --fail-on missing,cannot-run    in CI: exit 5 if it would break
+  heatseal platforms --lock-only package-lock.json    what the lock alone tells, no network
+  heatseal platforms --format html --output report.html
+  heatseal platforms --json | jq '.bound[] | select(.verdicts[].verdict == \"builds\") | .name'
+
+Defaults for --target: \"heatseal\": {\"targets\": [\"host\", \"node:22-alpine\"]} in package.json, else
+the host, linux-x64-glibc, linux-x64-musl, linux-arm64-glibc, darwin-arm64 and win32-x64.",
+    mut_arg("ignore-scripts", |arg| arg.hide(true)),
+    mut_arg("bin-links", |arg| arg.hide(true))
+)]
+pub struct Platforms {
+    /// A project's folder, or a lock file
+    #[arg(value_name = "PROJECT|LOCK", default_value = ".")]
+    pub place: PathBuf,
+    /// Where it is to run (may be repeated)
+    #[arg(long, value_name = "TARGET", value_delimiter = ',', value_parser = aim)]
+    pub target: Vec<Aimed>,
+    /// Open no tarballs and ask no registry: what the lock tells
+    #[arg(long)]
+    pub lock_only: bool,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PageFormat::Text)]
+    pub format: PageFormat,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write it to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 5 if any package has one of these verdicts
+    #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    pub fail_on: Vec<Trouble>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
+}
+
+/// A target as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aimed {
+    /// This machine.
+    Host,
+    /// Its text, and what that means.
+    Named(String, Target),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table, by class and risk
+pub enum PageFormat {
+    /// A matrix for terminals, then the proofs
     Text,
     /// One JSON document; `version` tells its shape
     Json,
-    /// Tables that fit a comment on a pull request
+    /// Tables for a review
     Markdown,
-    /// One page that needs nothing else
+    /// One page with filters and all proofs
     Html,
+}
+
+/// What may fail a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Trouble {
+    /// It is required and does not run there
+    CannotRun,
+    /// The lock lacks its binary for that platform
+    Missing,
+    /// It has binaries for other platforms and none for that one
+    Uncovered,
+    /// An install script decides
+    Script,
+    /// It is fetched by an install script
+    Downloads,
+    /// It is compiled at the install
+    Builds,
+    /// Its declarations and its binaries disagree
+    Mislabelled,
+    /// It declares no platform, and its binaries are for some only
+    Unlabelled,
+}
+
+/// Hold a lock against good sense, and repair it
+///
+/// Looks at hosts, protocols and hashes; whether names, addresses and tarballs agree; whether
+/// everybody gets what they ask for; entries nobody needs, wrong flags, incomplete families of
+/// binaries, needless duplicates, deprecated packages. Nothing is fetched. Exits 1 if there are
+/// findings as bad as --fail-on says.
+///
+/// --fix repairs what can be repaired without moving a version: hashes and addresses that the
+/// registry states for the same version, flags, entries nobody needs.
+#[derive(Debug, Args)]
+#[command(after_help = lint_help())]
+#[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
+pub struct Lint {
+    /// A lock file, or a folder with one [default: the project]
+    #[arg(value_name = "LOCK|FOLDER")]
+    pub path: Option<PathBuf>,
+    /// Repair the lock where no version has to move
+    #[arg(long)]
+    pub fix: bool,
+    /// What makes the answer no: error, warning, note, rules, or never
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = fail_on, default_value = "error")]
+    pub fail_on: Vec<FailOn>,
+    /// Findings to pass over: RULE, or RULE:PACKAGE
+    #[arg(long, value_name = "RULE[:PACKAGE]", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+    /// Ignore peer dependencies, as when the lock was made so
+    #[arg(long)]
+    pub legacy_peer_deps: bool,
+    /// Show all findings, however many
+    #[arg(long)]
+    pub all: bool,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LintFormat::Text)]
+    pub format: LintFormat,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// What makes `lint` exit 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    Severity(Severity),
+    Rule(Rule),
+    Never,
+}
+
+fn fail_on(typed: &str) -> Result<FailOn, String> {
+    let severity = Severity::parse(typed).map(FailOn::Severity);
+    let rule = || Rule::parse(typed).map(FailOn::Rule);
+    let never = || (typed == "never").then_some(FailOn::Never);
+    severity.or_else(rule).or_else(never).ok_or_else(|| {
+        "write error, warning, note, never, or rules, which `heatseal lint --help` lists".to_owned()
+    })
+}
+
+fn lint_help() -> String {
+    let mut text = "Examples:
+  heatseal lint
+  heatseal lint old/npm-shrinkwrap.json
+  heatseal lint --fix                          repair what needs no version to move
+  heatseal lint --fail-on warning              stricter
+  heatseal lint --ignore deprecated,duplicate:debug
+  heatseal lint --format sarif > lint.sarif    for code scanning
+
+What is ignored for good stands in package.json, with the reason:
+  \"heatseal\": {\"lint\": {\"ignore\": {\"deprecated:NAME\": \"why this is accepted\"}}}
+
+Rules:
+"
+    .to_owned();
+    for rule in Rule::all() {
+        let (word, severity) = (rule.as_str(), rule.severity().as_str());
+        let _ = writeln!(text, "  {word:19} {severity:8} {}", rule.about());
+    }
+    text.trim_end().to_owned()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// A table, the worst first
+    Text,
+    /// One JSON document; `version` tells its shape
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
 }
 
 /// Look after the store
@@ -439,7 +615,7 @@ fn age(typed: &str) -> Result<Duration, String> {
 fn target(typed: &str) -> Result<Target, String> {
     let parsed = typed.parse::<Target>();
     parsed.map_err(|error| {
-        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
+        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl, darwin-arm64 or node:22-alpine";
         format!("{}; {example}", error.reason)
     })
 }
@@ -470,6 +646,13 @@ fn omit(typed: &str) -> Result<Omit, String> {
         }
     }
     Ok(omit)
+}
+
+pub fn aim(typed: &str) -> Result<Aimed, String> {
+    if typed == "host" {
+        return Ok(Aimed::Host);
+    }
+    target(typed).map(|target| Aimed::Named(typed.to_owned(), target.with_libc()))
 }
 
 /// A whole version, or the number of a generation.

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
-use crate::diff::ignore::IgnoreError;
+use crate::diff::ignore::RuleError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
+use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, Refused, SessionError, ShrinkwrapError};
+use crate::ops::{InstallError, LintError, LockedError, Refused, SessionError, ShrinkwrapError};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
@@ -238,6 +239,34 @@ impl From<LockError> for Failure {
             _ => exit::LOCK,
         };
         Self::of(&error, otherwise)
+    }
+}
+
+impl From<LockedError> for Failure {
+    fn from(error: LockedError) -> Self {
+        match error {
+            LockedError::Lock(error) => error.into(),
+            LockedError::Manifest(error) => error.into(),
+            LockedError::Config(error) => error.into(),
+            LockedError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<LintError> for Failure {
+    fn from(error: LintError) -> Self {
+        match error {
+            LintError::Locked(error) => error.into(),
+            LintError::Ignore(error) => error.into(),
+            LintError::Registry(error) => error.into(),
+            LintError::Disk(error) => Self::of(&error, exit::DISK),
+        }
     }
 }
 

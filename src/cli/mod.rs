@@ -11,9 +11,11 @@ mod diff;
 mod errors;
 mod install;
 mod interrupt;
+mod lint;
 mod node;
 mod npm_flags;
 mod paint;
+mod platforms;
 mod render;
 mod settings;
 mod shrinkwrap;
@@ -96,6 +98,8 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ci(args) => install::run(true, &args.how, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Platforms(args) => platforms::run(&args, context),
+        Verb::Lint(args) => lint::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -114,6 +118,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
+        Verb::Platforms(args) => args.is_json(),
+        Verb::Lint(args) => args.is_machine(),
         Verb::Store(args) => args.is_json(),
     }
 }

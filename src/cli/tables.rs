@@ -173,6 +173,7 @@ fn note(class: Class, change: &Change) -> String {
             let licence = |side: &Side| side.license.clone().unwrap_or_else(|| "none".to_owned());
             format!("licence {} → {}", licence(before), licence(after))
         }
+        Class::Direct if !after.direct => "no longer a direct dependency".to_owned(),
         Class::Deprecated if after.deprecated.is_none() => "no longer deprecated".to_owned(),
         _ => title(class).to_owned(),
     }

@@ -105,6 +105,7 @@ impl Fixture {
             fetch: &self.fetch,
             mode,
             reporter: &Silent,
+            look_into: None,
         };
         stage(&self.project(), &self.wanted, means)
     }

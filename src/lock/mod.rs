@@ -19,7 +19,7 @@ mod places;
 mod read;
 mod write;
 
-pub use check::{KeyFlaw, Place, check, check_key};
+pub use check::{KeyFlaw, Place, check, check_key, check_whole, entry_flaws};
 pub use entries::{entries, entry};
 pub use nested::dependencies;
 pub use places::Index;
@@ -249,6 +249,24 @@ pub enum LockError {
     #[error("neither npm-shrinkwrap.json nor package-lock.json is in `{}`", .0.display())]
     #[diagnostic(code(ENOLOCK), help("run `heatseal shrinkwrap` to write one"))]
     Missing(PathBuf),
+}
+
+impl LockError {
+    /// The 1-based line that is meant, where it is known.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Json { source, .. } | Self::Unmergeable { source, .. } => Some(source.line),
+            Self::Conflict { line, .. }
+            | Self::Duplicate { line, .. }
+            | Self::Deep { line, .. } => Some(*line),
+            Self::WrongType { line, .. }
+            | Self::Key { line, .. }
+            | Self::Entry { line, .. }
+            | Self::EntryVersion { line, .. }
+            | Self::MissingTarget { line, .. } => *line,
+            _ => None,
+        }
+    }
 }
 
 fn on_line(line: Option<usize>) -> String {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::complete;
 use super::download::Download;
 use super::git::Packing;
+use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
-use super::origins::OriginError;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
@@ -18,11 +18,12 @@ use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, stat
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
+use crate::origins::OriginError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{Plan, Ran, ScriptError};
-use crate::store::{Store, StoreError};
+use crate::store::{Archive, Store, StoreError};
 use crate::target::Target;
 
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct InstallRequest {
     pub bin_links: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Look into what arrives for binaries, and keep the findings in the store.
+    pub inspect: bool,
     /// Git dependencies that are being prepared around this install, as their locks name them.
     pub preparing: Vec<String>,
     /// Resolution settings: which edges count, which platform is meant.
@@ -298,7 +301,7 @@ pub(super) fn locked_tree(
     if !entries.is_empty() {
         return Err(InstallError::Dishonest {
             lock: lock.file_name.clone(),
-            entries,
+            entries: entries.iter().map(ToString::to_string).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;
@@ -374,11 +377,13 @@ impl Run<'_> {
         let registry = session.registry(&request.options)?;
         let packing = Packing::new(self.choice, &selection.candidates);
         let download = Download::new(&registry, packing);
+        let note = |archive: &Archive<'_>| inspect::note(self.store, archive);
         let means = Means {
             store: self.store,
             fetch: &download,
             mode: request.link_mode,
             reporter: &*session.reporter,
+            look_into: request.inspect.then_some(&note),
         };
         let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();

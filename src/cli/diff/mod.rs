@@ -6,7 +6,7 @@ mod markdown;
 
 use std::path::Path;
 
-use super::args::{Diff as Args, Format};
+use super::args::{Diff as Args, PageFormat as Format};
 use super::errors::{Failure, exit};
 use super::{Context, paint, settings, shown_path, tables};
 use crate::diff::ignore::{Rule, rules};
@@ -136,12 +136,7 @@ fn record(project: &Path, store: Option<&Store>) -> Record {
 
 /// The views that were asked for.
 fn views(args: &Args) -> Result<(View, View), Failure> {
-    let targets: Vec<Target> = args
-        .target
-        .iter()
-        .cloned()
-        .map(settings::with_libc)
-        .collect();
+    let targets: Vec<Target> = args.target.iter().cloned().map(Target::with_libc).collect();
     let targets = match targets.as_slice() {
         [] => (None, None),
         [both] => (Some(both.clone()), Some(both.clone())),
@@ -195,11 +190,11 @@ fn ignored(args: &Args) -> Result<Vec<Rule>, Failure> {
     if !args.no_ignore {
         let project = settings::project(Path::new("."))?;
         if let Ok(file) = manifest::read(&project) {
-            all = rules(&file.manifest.fields)?;
+            all = rules(&file.manifest)?;
         }
     }
     for text in &args.ignore {
-        all.push(Rule::parse(text)?);
+        all.push(Rule::parse(text, "ignored on the command line")?);
     }
     Ok(all)
 }
