@@ -239,6 +239,7 @@ fn tell(diff: &Diff, environments: (&Environment, &Environment), context: &Conte
     let same = paint::packages(diff.unchanged);
     say(&match diff.changes.len() {
         0 => format!("no differences in {same}"),
+        1 => format!("1 package differs, {same} the same"),
         differ => format!("{} differ, {same} the same", paint::packages(differ)),
     });
     if diff.left_out > 0 {
