@@ -255,7 +255,7 @@ fn tell(diff: &Diff, environments: (&Environment, &Environment), context: &Conte
     if diff.unproven > 0 {
         let many = paint::packages(diff.unproven);
         say(&format!(
-            "the files of {many} were held against nothing, as the store does not have them: `heatseal verify` fetches them"
+            "the files of {many} were held against nothing: the store does not have them"
         ));
     }
 }
