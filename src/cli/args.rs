@@ -620,6 +620,13 @@ fn target(typed: &str) -> Result<Target, String> {
     })
 }
 
+pub fn aim(typed: &str) -> Result<Aimed, String> {
+    if typed == "host" {
+        return Ok(Aimed::Host);
+    }
+    target(typed).map(|target| Aimed::Named(typed.to_owned(), target.with_libc()))
+}
+
 fn class(typed: &str) -> Result<Class, String> {
     Class::parse(typed).ok_or_else(|| {
         let words = Class::ALL.map(Class::as_str);
@@ -646,13 +653,6 @@ fn omit(typed: &str) -> Result<Omit, String> {
         }
     }
     Ok(omit)
-}
-
-pub fn aim(typed: &str) -> Result<Aimed, String> {
-    if typed == "host" {
-        return Ok(Aimed::Host);
-    }
-    target(typed).map(|target| Aimed::Named(typed.to_owned(), target.with_libc()))
 }
 
 /// A whole version, or the number of a generation.

@@ -12,9 +12,10 @@ use super::environment::{Environment, Material};
 use super::revision::last_line;
 use super::view::View;
 use super::{DiffError, snapshot};
+use crate::foreign;
 use crate::limits::Limits;
+use crate::lock;
 use crate::target::Target;
-use crate::{foreign, lock};
 
 /// `ssh://[user@]host[:port]/path`; `/~/path` is below the home folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

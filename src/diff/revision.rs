@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use super::DiffError;
 use super::contents::manifest;
 use super::environment::Material;
-use crate::{foreign, lock};
+use crate::foreign;
+use crate::lock;
 
 /// `REV` or `REV:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,12 @@ use super::from_foreign::Manifests;
 use super::remote::Remote;
 use super::revision::{self, Revision};
 use crate::disk;
+use crate::foreign;
 use crate::limits::Limits;
 use crate::lock::{self, LockError};
+use crate::manifest;
+use crate::resolve;
 use crate::verify::Record;
-use crate::{foreign, manifest, resolve};
 
 /// Where an environment is to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state};
+use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
@@ -220,8 +220,13 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     if !request.dry_run {
         link::tidy(project, &*session.reporter)?;
     }
+    let closely = if request.frozen {
+        Look::Files
+    } else {
+        Look::Folders
+    };
     if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store)
+        && let Some(packages) = state::current(project, &digest, &store, closely)
     {
         return Ok(InstallOutcome {
             packages,

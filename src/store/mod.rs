@@ -114,6 +114,17 @@ impl Store {
         self.umask
     }
 
+    /// Names the time since the machine was started: what was written before may have been lost.
+    pub fn boot(&self) -> &[u8] {
+        &self.boot
+    }
+
+    /// As if the machine was started anew.
+    #[cfg(test)]
+    pub fn restart(&mut self) {
+        self.boot = [!0; 16];
+    }
+
     /// A folder of the store for another kind of record, such as `state`; made on demand.
     pub fn annex(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
@@ -201,7 +212,7 @@ impl Store {
     pub fn remember(&self, name: &str, sha512: &Sha512) {
         let real = Integrity::from_sha512(*sha512).to_string();
         if self.annex("alias").is_ok() {
-            let _ = crate::disk::write_atomically(&self.alias_file(name), real.as_bytes());
+            let _ = crate::disk::replace(&self.alias_file(name), real.as_bytes());
         }
     }
 }
