@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
-use crate::diff::ignore::IgnoreError as DiffIgnoreError;
+use crate::diff::ignore::RuleError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
 use crate::lint::IgnoreError;
@@ -257,8 +257,8 @@ impl From<LockedError> for Failure {
     }
 }
 
-impl From<IgnoreError> for Failure {
-    fn from(error: IgnoreError) -> Self {
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -307,8 +307,8 @@ impl From<DiffError> for Failure {
     }
 }
 
-impl From<DiffIgnoreError> for Failure {
-    fn from(error: DiffIgnoreError) -> Self {
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }

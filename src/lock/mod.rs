@@ -104,6 +104,11 @@ pub fn folder_name(location: &str) -> &str {
     }
 }
 
+/// Is it a package's place, and not a folder of the project's own or outside of it?
+pub fn is_in_modules(location: &str) -> bool {
+    location.starts_with("node_modules/") || location.contains("/node_modules/")
+}
+
 /// The package's name: the entry's own if it has one, else its folder's.
 pub fn package_name<'a>(location: &'a str, entry: &'a Map<String, Value>) -> &'a str {
     entry
