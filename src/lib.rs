@@ -27,6 +27,7 @@
 //! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`lint`]: a lock against good sense, its own graph and the configuration.
+//! - [`sbom`]: what a lock installs, as CycloneDX and SPDX.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -55,6 +56,7 @@ pub mod platforms;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod sbom;
 pub mod scripts;
 pub mod spec;
 pub mod store;

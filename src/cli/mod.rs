@@ -16,6 +16,7 @@ mod node;
 mod npm_flags;
 mod paint;
 mod render;
+mod sbom;
 mod settings;
 mod shrinkwrap;
 mod store;
@@ -98,6 +99,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Lint(args) => lint::run(&args, context),
+        Verb::Sbom(args) => sbom::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -117,6 +119,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
         Verb::Lint(args) => args.is_machine(),
+        // Standard output is for a document of somebody else's form.
+        Verb::Sbom(_) => false,
         Verb::Store(args) => args.is_json(),
     }
 }

@@ -202,7 +202,8 @@ fn strategy(config: &Config) -> Result<Strategy, Failure> {
     }
 }
 
-fn omit(config: &Config) -> Omit {
+/// What flags and files leave out.
+pub fn omit(config: &Config) -> Omit {
     let omitted = config.omitted();
     Omit {
         dev: omitted.contains(&"dev"),
@@ -320,7 +321,7 @@ pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest
 }
 
 /// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
-fn with_libc(target: Target) -> Target {
+pub fn with_libc(target: Target) -> Target {
     let glibc = Libc {
         family: LibcFamily::Glibc,
         version: None,

@@ -11,6 +11,7 @@ mod install;
 mod interrupt;
 mod lint;
 mod readme;
+mod sbom;
 mod schema;
 mod scripts;
 mod shrinkwrap;
