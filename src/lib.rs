@@ -23,11 +23,11 @@
 //! - [`store`]: tarballs to verified package folders that many projects share.
 //! - [`link`]: tree to `node_modules`.
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
+//! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`diff`]: two environments to changes, by class and risk.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
-//! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`lint`]: a lock against good sense, its own graph and the configuration.
-//! - [`sbom`]: what a lock installs, as CycloneDX and SPDX.
+//! - [`sbom`]: what a lock installs, as `CycloneDX` and SPDX.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!

@@ -288,13 +288,18 @@ fn a_second_run_touches_nothing_even_where_scripts_ran() {
 }
 
 #[test]
-fn a_folder_that_changed_is_put_right_by_the_next_run() {
+fn a_tree_that_changed_is_put_right_by_the_next_run() {
     type Damage = fn(&Project);
     let project = Project::demo();
     project.run(&["shrinkwrap"]).exits(0);
     project.run(&["ci"]).exits(0);
     let whole = project.tree();
-    let damages: [Damage; 4] = [
+    let damages: [Damage; 6] = [
+        |project| project.put("node_modules/words/index.js", "edited"),
+        |project| {
+            let path = project.at("node_modules/greet/package.json");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        },
         |project| fs::remove_file(project.at("node_modules/words/index.js")).unwrap(),
         |project| project.put("node_modules/greet/node_modules/words/extra.js", "1"),
         |project| fs::remove_file(project.at("node_modules/.bin/greet")).unwrap(),

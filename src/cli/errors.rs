@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
+use crate::diff::ignore::IgnoreError as DiffIgnoreError;
 use crate::disk::DiskError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
@@ -314,9 +315,18 @@ impl From<DiffError> for Failure {
     fn from(error: DiffError) -> Self {
         match error {
             DiffError::Lock(error) => error.into(),
+            DiffError::Foreign(error) => error.into(),
             DiffError::Disk(_) => Self::of(&error, exit::DISK),
-            DiffError::Missing(_) => Self::of(&error, exit::USAGE),
+            DiffError::NoLockThere { .. } => Self::of(&error, exit::LOCK),
+            DiffError::Ssh { .. } | DiffError::NoSsh(_) => Self::of(&error, exit::REGISTRY),
+            _ => Self::of(&error, exit::USAGE),
         }
+    }
+}
+
+impl From<DiffIgnoreError> for Failure {
+    fn from(error: DiffIgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
     }
 }
 

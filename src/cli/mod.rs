@@ -12,9 +12,11 @@ mod errors;
 mod install;
 mod interrupt;
 mod lint;
+mod lock_args;
 mod node;
 mod npm_flags;
 mod paint;
+mod platforms;
 mod render;
 mod sbom;
 mod settings;
@@ -98,6 +100,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ci(args) => install::run(true, &args.how, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Platforms(args) => platforms::run(&args, context),
         Verb::Lint(args) => lint::run(&args, context),
         Verb::Sbom(args) => sbom::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
@@ -118,6 +121,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
+        Verb::Platforms(args) => args.is_json(),
         Verb::Lint(args) => args.is_machine(),
         // Standard output is for a document of somebody else's form.
         Verb::Sbom(_) => false,

@@ -3,18 +3,19 @@
 use std::io::Read as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::args::{Sbom, SbomFormat};
 use super::errors::{Failure, exit};
+use super::lock_args::{Sbom, SbomFormat};
 use super::npm_flags::NpmFlags;
 use super::paint::packages;
 use super::{Context, settings, shown_path};
 use crate::disk;
 use crate::ops::{self, SbomRequest};
 use crate::sbom::{Stamp, cyclonedx, spdx};
+use crate::target::Target;
 
 pub fn run(args: &Sbom, context: &Context) -> Result<u8, Failure> {
     let (project, lock) = settings::lock_place(args.path.as_deref())?;
-    let kinds = |name: &str, typed: &[super::args::Kind]| {
+    let kinds = |name: &str, typed: &[super::lock_args::Kind]| {
         let words = typed
             .iter()
             .map(|kind| (name.to_owned(), kind.word().to_owned()));
@@ -28,7 +29,7 @@ pub fn run(args: &Sbom, context: &Context) -> Result<u8, Failure> {
     let request = SbomRequest {
         lock,
         omit: settings::omit(&session.config),
-        target: args.target.clone().map(settings::with_libc),
+        target: args.target.clone().map(Target::with_libc),
     };
     let stamp = stamp(args, context)?;
     let bom = ops::sbom(&session, &request)?;
@@ -83,7 +84,7 @@ fn stamp(args: &Sbom, context: &Context) -> Result<Stamp, Failure> {
 
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs() as i64)
+    since.map_or(0, |since| since.as_secs().cast_signed())
 }
 
 fn random_uuid() -> Result<String, Failure> {

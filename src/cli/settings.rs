@@ -57,8 +57,16 @@ pub fn session(
     npm: &NpmFlags,
     renderer: &Arc<Renderer>,
 ) -> Result<Session, Failure> {
+    session_in(project(Path::new("."))?, (global, runtime, npm), renderer)
+}
+
+/// As [`session`], for the project in a folder.
+pub fn session_in(
+    project: PathBuf,
+    (global, runtime, npm): (&Global, &Runtime, &NpmFlags),
+    renderer: &Arc<Renderer>,
+) -> Result<Session, Failure> {
     let env = environment();
-    let project = project(Path::new("."))?;
     let mut session = reading_session(global, project, npm, renderer)?;
     session.host = host(runtime, &env, &session.store, renderer);
     Ok(session)
@@ -284,12 +292,13 @@ pub fn install_request(
             Whose::Npm => Scripts::AsNpm,
             Whose::Allowed => Scripts::Allowed,
         },
-        target: args.target.clone().map(with_libc),
+        target: args.target.clone().map(Target::with_libc),
         allow_scripts: args.allow_scripts.clone(),
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
         dry_run: args.dry_run,
+        inspect: args.inspect,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
             Linking::Reflink => LinkMode::Reflink,
@@ -301,35 +310,35 @@ pub fn install_request(
     })
 }
 
-/// What `heatseal verify` is asked to hold the tree against: a frozen install.
-pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
+/// How `heatseal platforms` fetches, and what it leaves out: as a frozen install does.
+pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
     let config = &session.config;
     Ok(InstallRequest {
         frozen: true,
         omit: omit(config),
-        scripts: Scripts::Allowed,
+        scripts: Scripts::Ignored,
         allow_scripts: Vec::new(),
-        target: args.target.clone().map(with_libc),
-        allow_missing_integrity: args.allow_missing_integrity,
+        target: None,
+        allow_missing_integrity: true,
         allow_without_binary: Vec::new(),
-        bin_links: config.flag("bin-links").unwrap_or(true),
+        bin_links: false,
         dry_run: true,
+        inspect: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,
     })
 }
 
-/// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
-pub fn with_libc(target: Target) -> Target {
-    let glibc = Libc {
-        family: LibcFamily::Glibc,
-        version: None,
-    };
-    Target {
-        libc: target.libc.or((target.os == "linux").then_some(glibc)),
-        ..target
-    }
+/// What `heatseal verify` is asked to hold the tree against: a frozen install.
+pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
+    Ok(InstallRequest {
+        scripts: Scripts::Allowed,
+        target: args.target.clone().map(Target::with_libc),
+        allow_missing_integrity: args.allow_missing_integrity,
+        bin_links: session.config.flag("bin-links").unwrap_or(true),
+        ..platforms_request(session)?
+    })
 }
 
 #[cfg(test)]

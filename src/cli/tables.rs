@@ -1,17 +1,18 @@
 //! Changes as a table: by class and risk, the riskiest first.
 
-use super::paint::{Paint, count, one_line};
+use super::diff::details;
+use super::paint::{Paint, count, one_line, shortened};
 use crate::diff::{Change, Class, Diff, Side, shown_address};
 
 /// How much attention a class deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Risk {
+pub enum Risk {
     High,
     Medium,
     Low,
 }
 
-fn risk(class: Class) -> Risk {
+pub fn risk(class: Class) -> Risk {
     match class {
         Class::Content
         | Class::Source
@@ -29,7 +30,7 @@ fn risk(class: Class) -> Risk {
     }
 }
 
-fn title(class: Class) -> &'static str {
+pub fn title(class: Class) -> &'static str {
     match class {
         Class::Content => "same version, other content",
         Class::Source => "host or protocol changed",
@@ -76,31 +77,41 @@ pub fn changes(diff: &Diff, paint: Paint) -> String {
 }
 
 /// One package: its name, both sides, and what else is to be said.
-struct Row {
-    name: String,
-    before: String,
-    after: String,
-    notes: String,
+pub struct Row {
+    pub name: String,
+    pub before: String,
+    pub after: String,
+    pub notes: String,
+    /// What differs inside, one thing a line.
+    details: Vec<String>,
 }
 
 impl Row {
-    fn of(change: &Change) -> Self {
+    pub fn of(change: &Change) -> Self {
         let side = |side: Option<&Side>| {
-            side.map_or("–".to_owned(), |side| one_line(&state(side, change)))
+            side.map_or("–".to_owned(), |side| clipped(&state(side, change)))
         };
         Self {
-            name: one_line(&change.name),
+            details: details::lines(change),
+            name: clipped(&change.name),
             before: side(change.before.as_ref()),
             after: side(change.after.as_ref()),
-            notes: one_line(&notes(change)),
+            notes: clipped(&notes(change)),
         }
     }
+}
+
+/// Foreign text on one line that is no longer than anybody reads.
+fn clipped(text: &str) -> String {
+    shortened(one_line(text))
 }
 
 /// What a class is about, on one side.
 fn state(side: &Side, change: &Change) -> String {
     let version = || side.version.clone().unwrap_or_else(|| "linked".to_owned());
     match change.class {
+        // The disk tells more than the hashes, which are the same.
+        Class::Content if !change.files.is_empty() => version(),
         Class::Content | Class::Integrity => match &side.integrity {
             Some(integrity) => integrity.chars().take(18).chain("…".chars()).collect(),
             None => "no integrity".to_owned(),
@@ -133,8 +144,9 @@ fn notes(change: &Change) -> String {
     let mut notes: Vec<String> = change
         .also
         .iter()
-        .map(|class| title(*class).to_owned())
+        .map(|class| note(*class, change))
         .collect();
+    notes.extend(details::size(change));
     let others: Vec<&str> = change
         .via
         .iter()
@@ -149,6 +161,21 @@ fn notes(change: &Change) -> String {
         few => notes.push(format!("via {}", few.join(", "))),
     }
     notes.join("; ")
+}
+
+/// A class that does not lead: its title, or what it is about.
+fn note(class: Class, change: &Change) -> String {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return title(class).to_owned();
+    };
+    match class {
+        Class::Licence => {
+            let licence = |side: &Side| side.license.clone().unwrap_or_else(|| "none".to_owned());
+            format!("licence {} → {}", licence(before), licence(after))
+        }
+        Class::Deprecated if after.deprecated.is_none() => "no longer deprecated".to_owned(),
+        _ => title(class).to_owned(),
+    }
 }
 
 /// Columns beyond this width do not widen the table.
@@ -182,5 +209,8 @@ fn push_rows(out: &mut String, rows: &[Row], paint: Paint) {
         };
         out.push_str(&line);
         out.push('\n');
+        for detail in &row.details {
+            out.push_str(&format!("      {}\n", shortened(detail.clone())));
+        }
     }
 }

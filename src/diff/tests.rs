@@ -1,6 +1,8 @@
 //! Claims about comparing two environments: which changes are told, and in which class.
 
 use super::*;
+use crate::lock;
+use crate::verify::Record;
 use serde_json::{Value, json};
 
 fn environment(packages: &Value) -> Environment {
@@ -232,13 +234,11 @@ fn omitted_and_indirect_packages_are_left_out() {
         dev: true,
         ..Omit::default()
     };
-    assert_eq!(
-        compare(Options {
-            omit,
-            ..Options::default()
-        }),
-        "a,b"
-    );
+    let view = View { target: None, omit };
+    let seen = |packages| environment(packages).viewed(view.clone()).unwrap();
+    let diff = environments(&seen(&before), &seen(&after), Options::default());
+    let names: Vec<_> = diff.changes.into_iter().map(|change| change.name).collect();
+    assert_eq!(names, ["a", "b"]);
 }
 
 #[test]
@@ -252,10 +252,15 @@ fn the_document_has_the_shape_it_promises() {
         json::document(&diff, &before, &after),
         json!({
             "version": 1, "before": "x", "after": "x", "unchanged": 0, "summary": {"direct": 1},
+            "environments": {
+                "before": {"kind": "npm lock, version 3", "packages": 1, "target": null, "omit": []},
+                "after": {"kind": "npm lock, version 3", "packages": 0, "target": null, "omit": []},
+            },
+            "notCompared": [], "leftOut": 0, "unproven": 0, "ignored": [],
             "changes": [{
                 "class": "direct", "also": ["removed"], "name": "a", "location": "node_modules/a",
                 "before": {"location": "node_modules/a", "version": "1.0.0", "direct": true, "flags": ["dev"]},
-                "after": null, "via": ["a"]
+                "after": null, "via": ["a"], "chains": [["a@1.0.0"]]
             }]
         })
     );
@@ -271,13 +276,16 @@ fn classes_are_words_both_ways() {
 
 #[test]
 fn a_path_without_a_lock_is_named() {
+    let read = |path: &str| {
+        let source = Source::find(path, false)?;
+        source.read(path, &|_| Record::default())
+    };
     let folder = tempfile::tempdir().unwrap();
-    let error = Environment::read(folder.path()).unwrap_err();
+    let path = folder.path().display().to_string();
+    let error = read(&path).unwrap_err();
     assert!(matches!(error, DiffError::Lock(LockError::Missing(_))));
-    assert!(matches!(
-        Environment::read(&folder.path().join("x")).unwrap_err(),
-        DiffError::Missing(_)
-    ));
+    let error = read(&format!("{path}/x")).unwrap_err();
+    assert!(matches!(error, DiffError::Missing(_)));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::complete;
 use super::download::Download;
 use super::git::Packing;
+use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
 use super::preview::Preview;
 use super::session::Session;
@@ -13,7 +14,7 @@ use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state};
+use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
@@ -22,7 +23,7 @@ use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{Plan, Ran, ScriptError};
-use crate::store::{Store, StoreError};
+use crate::store::{Archive, Store, StoreError};
 use crate::target::Target;
 
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct InstallRequest {
     pub bin_links: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Look into what arrives for binaries, and keep the findings in the store.
+    pub inspect: bool,
     /// Git dependencies that are being prepared around this install, as their locks name them.
     pub preparing: Vec<String>,
     /// Resolution settings: which edges count, which platform is meant.
@@ -217,8 +220,13 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     if !request.dry_run {
         link::tidy(project, &*session.reporter)?;
     }
+    let closely = if request.frozen {
+        Look::Files
+    } else {
+        Look::Folders
+    };
     if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store)
+        && let Some(packages) = state::current(project, &digest, &store, closely)
     {
         return Ok(InstallOutcome {
             packages,
@@ -374,11 +382,13 @@ impl Run<'_> {
         let registry = session.registry(&request.options)?;
         let packing = Packing::new(self.choice, &selection.candidates);
         let download = Download::new(&registry, packing);
+        let note = |archive: &Archive<'_>| inspect::note(self.store, archive);
         let means = Means {
             store: self.store,
             fetch: &download,
             mode: request.link_mode,
             reporter: &*session.reporter,
+            look_into: request.inspect.then_some(&note),
         };
         let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();

@@ -1,13 +1,16 @@
-//! Routes through several rooms: shrinkwrap, install, diff.
+//! Routes through several rooms: shrinkwrap, install, platforms.
 
 mod complete;
+mod contents;
 mod download;
 mod git;
 mod import;
+pub mod inspect;
 mod install;
 mod lifecycle;
 mod lint;
 mod locked;
+mod platforms;
 mod preview;
 mod sbom;
 mod session;
@@ -17,11 +20,13 @@ mod stale;
 mod verify;
 mod wanted;
 
+pub use contents::{look_inside, may_differ_inside};
 pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
 pub use lint::{LintError, LintOutcome, LintRequest, lint};
 pub use locked::{LockedError, LockedProject, read as read_locked};
+pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
 pub use sbom::{SbomError, SbomRequest, sbom};
 pub use session::{Session, SessionError};

@@ -1,4 +1,4 @@
-//! A bill of materials as CycloneDX 1.6 JSON.
+//! A bill of materials as `CycloneDX` 1.6 JSON.
 
 use serde_json::{Map, Value, json};
 

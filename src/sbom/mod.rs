@@ -1,4 +1,4 @@
-//! What a lock installs, as a bill of materials: CycloneDX 1.6 and SPDX 2.3.
+//! What a lock installs, as a bill of materials: `CycloneDX` 1.6 and SPDX 2.3.
 //!
 //! [`Bom::of`] turns the tree into components: one for each package and version, however many places
 //! it has, with the dependencies of all of them. [`cyclonedx`] and [`spdx`] write them down. Field
@@ -28,12 +28,13 @@ pub struct Stamp {
     pub serial_number: Option<String>,
     /// Seconds since 1970.
     pub timestamp: Option<i64>,
-    /// What the project is, in CycloneDX's words.
+    /// What the project is, in `CycloneDX`'s words.
     pub project_type: String,
 }
 
 /// A package at one or more places, or the project.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools)] // what npm's own documents say of a package
 pub struct Component {
     /// Unique in its document: `name@version`, with the place where that alone is not.
     pub id: String,

@@ -125,24 +125,18 @@ impl Licences {
             let Some(Licence::Name(name)) = &component.licence else {
                 continue;
             };
-            let base = format!(
-                "LicenseRef-{}",
-                plain(&name.chars().take(60).collect::<String>())
-            );
-            let taken = |reference: &str| {
-                references
-                    .iter()
-                    .any(|(other, known)| known == reference && other != name)
-            };
-            let reference = (1..)
-                .map(|count| match count {
-                    1 => base.clone(),
-                    count => format!("{base}.{count}"),
-                })
-                .find(|reference| !taken(reference));
-            references
-                .entry(name.clone())
-                .or_insert_with(|| reference.unwrap_or(base));
+            if references.contains_key(name) {
+                continue;
+            }
+            let start: String = name.chars().take(60).collect();
+            let base = format!("LicenseRef-{}", plain(&start));
+            let mut reference = base.clone();
+            let mut count = 1;
+            while references.values().any(|known| *known == reference) {
+                count += 1;
+                reference = format!("{base}.{count}");
+            }
+            references.insert(name.clone(), reference);
         }
         Self { references }
     }

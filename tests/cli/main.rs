@@ -10,6 +10,7 @@ mod import;
 mod install;
 mod interrupt;
 mod lint;
+mod platforms;
 mod readme;
 mod sbom;
 mod schema;

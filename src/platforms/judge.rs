@@ -1,0 +1,277 @@
+//! What becomes of one package on one target, by what its tarball holds.
+//!
+//! The package's ways to native code are gone through in the order in which it tries them; the first
+//! that leads somewhere gives the verdict, and what did not fit before stays as evidence.
+
+use super::Verdict;
+use super::evidence::{Evidence, File, Tool};
+use super::facts::{Binary, Download, Facts, Kind, Recipe};
+use super::fit::{Misfit, fit};
+use super::prebuilds::{self, Prebuild};
+use crate::target::{LibcFamily, Target};
+
+/// A verdict and what it rests on, the decisive evidence first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    pub verdict: Verdict,
+    pub evidence: Vec<Evidence>,
+}
+
+impl Cell {
+    pub fn new(verdict: Verdict, evidence: Evidence) -> Self {
+        Self {
+            verdict,
+            evidence: vec![evidence],
+        }
+    }
+
+    fn after(mut self, against: Vec<Evidence>) -> Self {
+        self.evidence.extend(against);
+        self
+    }
+}
+
+/// Files in such folders are there to be tested with, not to be loaded.
+const ASIDE: [&str; 7] = [
+    "test",
+    "tests",
+    "__tests__",
+    "spec",
+    "fixtures",
+    "examples",
+    "example",
+];
+
+/// The files that the package may load or run.
+pub fn used(facts: &Facts) -> impl Iterator<Item = &Binary> {
+    facts.binaries.iter().filter(|binary| {
+        let mut folders = binary.path.split('/').rev().skip(1);
+        binary.kind != Kind::Object && !folders.any(|folder| ASIDE.contains(&folder))
+    })
+}
+
+/// What the tarball says of the target; `None` when nothing in it is bound to a platform. `id` is
+/// the package's `name@version`.
+pub fn judge(id: &str, facts: &Facts, target: &Target) -> Option<Cell> {
+    let used: Vec<&Binary> = used(facts).collect();
+    let mut against = Vec::new();
+    for recipe in &facts.recipes {
+        let cell = match recipe {
+            Recipe::NodeGypBuild | Recipe::NodeGyp | Recipe::CmakeJs | Recipe::Neon => {
+                prebuilt(id, &used, target, &mut against).or_else(|| built(recipe))
+            }
+            Recipe::NapiLoader => shipped(id, &used, target, &mut against),
+            Recipe::PrebuildInstall(download) => {
+                fetched(Tool::PrebuildInstall, download, target, &mut against)
+            }
+            Recipe::NodePreGyp(download) => {
+                fetched(Tool::NodePreGyp, download, target, &mut against)
+            }
+            Recipe::Custom { .. } => None,
+        };
+        if let Some(cell) = cell {
+            return Some(cell.after(against));
+        }
+    }
+    let shipped = shipped(id, &used, target, &mut against);
+    let cell = match shipped {
+        Some(cell) => Some(cell),
+        None => custom(facts).or_else(|| without(&used, &against)),
+    };
+    cell.map(|cell| cell.after(against))
+}
+
+/// The member of `prebuilds/` that node-gyp-build takes.
+fn prebuilt(
+    id: &str,
+    used: &[&Binary],
+    target: &Target,
+    against: &mut Vec<Evidence>,
+) -> Option<Cell> {
+    let evidence = match prebuilds::choose(used, target) {
+        Prebuild::Nothing => return None,
+        Prebuild::Others => Evidence::NoPrebuild,
+        Prebuild::Chosen(binary) => match fit(binary, target) {
+            Ok(slice) => {
+                let file = Evidence::File(File::runs(id, binary, slice));
+                return Some(Cell::new(Verdict::Runs, file));
+            }
+            Err(misfit) => Evidence::File(File::fails(id, binary, misfit)),
+        },
+    };
+    if !against.contains(&evidence) {
+        against.push(evidence);
+    }
+    None
+}
+
+fn built(recipe: &Recipe) -> Option<Cell> {
+    let tool = match recipe {
+        Recipe::NodeGyp => Tool::NodeGyp,
+        Recipe::CmakeJs => Tool::CmakeJs,
+        Recipe::Neon => Tool::Neon,
+        _ => return None,
+    };
+    Some(Cell::new(Verdict::Builds, Evidence::Builds(tool)))
+}
+
+fn fetched(
+    tool: Tool,
+    download: &Download,
+    target: &Target,
+    against: &mut Vec<Evidence>,
+) -> Option<Cell> {
+    let node_apis = &download.napi_versions;
+    if let (Some(has), false) = (target.node_api(), node_apis.is_empty())
+        && !node_apis.iter().any(|version| *version <= has)
+    {
+        let node_apis = node_apis.clone();
+        against.push(Evidence::NoDownload { tool, node_apis });
+        return download
+            .falls_back_to_build
+            .then(|| Cell::new(Verdict::Builds, Evidence::Builds(tool)));
+    }
+    let url = filled(tool, download, target);
+    Some(Cell::new(
+        Verdict::Downloads,
+        Evidence::Downloads { tool, url },
+    ))
+}
+
+/// The address with what the target decides filled in.
+fn filled(tool: Tool, download: &Download, target: &Target) -> String {
+    let has = target.node_api();
+    let allowed = |version: &&u32| has.is_none_or(|has| **version <= has);
+    let node_api = download.napi_versions.iter().filter(allowed).max();
+    let libc = target.libc.map(|libc| libc.family);
+    // prebuild-install names musl only.
+    let libc = match (tool, libc) {
+        (Tool::PrebuildInstall, None | Some(LibcFamily::Glibc)) => Some(String::new()),
+        (_, libc) => libc.map(|family| family.name().to_owned()),
+    };
+    let module_version = target.module_version();
+    let values = [
+        ("{platform}", Some(target.os.clone())),
+        ("{arch}", Some(target.cpu.clone())),
+        ("{libc}", libc),
+        ("{abi}", module_version.map(|abi| abi.to_string())),
+        (
+            "{node_abi}",
+            module_version.map(|abi| format!("node-v{abi}")),
+        ),
+        ("{napi_build_version}", node_api.map(ToString::to_string)),
+    ];
+    let mut url = download.url.clone();
+    for (open, value) in values {
+        if let Some(value) = value {
+            url = url.replace(open, &value);
+        }
+    }
+    url
+}
+
+/// One of the files that lie in the tarball anyway: addons decide, and where there are none, any
+/// program or library that runs there.
+fn shipped(
+    id: &str,
+    used: &[&Binary],
+    target: &Target,
+    against: &mut Vec<Evidence>,
+) -> Option<Cell> {
+    let has_addons = used.iter().any(|binary| binary.kind == Kind::Addon);
+    let mut nearest: Option<(Misfit, &Binary)> = None;
+    for binary in used {
+        let counts = match binary.kind {
+            Kind::Addon => true,
+            Kind::Library | Kind::Executable => !has_addons,
+            Kind::Object | Kind::Wasm => false,
+        };
+        if !counts || prebuilds::is_for_electron(&binary.path) {
+            continue;
+        }
+        match fit(binary, target) {
+            Ok(slice) => {
+                let file = Evidence::File(File::runs(id, binary, slice));
+                return Some(Cell::new(Verdict::Runs, file));
+            }
+            Err(misfit) => {
+                if nearest.as_ref().is_none_or(|(known, _)| misfit > *known) {
+                    nearest = Some((misfit, binary));
+                }
+            }
+        }
+    }
+    if let Some((misfit, binary)) = nearest {
+        let evidence = Evidence::File(File::fails(id, binary, misfit));
+        if !against.contains(&evidence) {
+            against.push(evidence);
+        }
+    }
+    None
+}
+
+/// Nothing fits, and nothing is tried: an addon is there to be loaded, while a program may be for
+/// those systems only that need it.
+fn without(used: &[&Binary], against: &[Evidence]) -> Option<Cell> {
+    if against.is_empty() {
+        return None;
+    }
+    let has = |kind: Kind| used.iter().any(|binary| binary.kind == kind);
+    let verdict = if has(Kind::Addon) && !has(Kind::Wasm) {
+        Verdict::CannotRun
+    } else {
+        Verdict::Uncovered
+    };
+    Some(Cell {
+        verdict,
+        evidence: Vec::new(),
+    })
+}
+
+/// Scripts that may do anything, judged by the signs in them.
+fn custom(facts: &Facts) -> Option<Cell> {
+    let tells = |verdict: Verdict| match verdict {
+        Verdict::Downloads => 2,
+        Verdict::Builds => 1,
+        _ => 0,
+    };
+    let mut found: Option<Cell> = None;
+    for recipe in &facts.recipes {
+        let Recipe::Custom { event, signs } = recipe else {
+            continue;
+        };
+        let script = facts.scripts.iter().find(|(known, _)| known == event);
+        let evidence = Evidence::Script {
+            event: event.clone(),
+            command: script.map(|(_, text)| text.clone()).unwrap_or_default(),
+            signs: signs.clone(),
+        };
+        let cell = Cell::new(by_signs(signs), evidence);
+        let better = |known: &Cell| tells(cell.verdict) > tells(known.verdict);
+        if found.as_ref().is_none_or(better) {
+            found = Some(cell);
+        }
+    }
+    found
+}
+
+const BUILDING: [&str; 6] = ["node-gyp", "cmake", "make", "cargo", "gcc", "configure"];
+
+fn by_signs(signs: &[String]) -> Verdict {
+    let is_host = |sign: &String| {
+        let labels: Vec<&str> = sign.split('.').collect();
+        let last = labels.last().copied().unwrap_or_default();
+        labels.len() > 1
+            && last.len() > 1
+            && last.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !["js", "cjs", "mjs", "json", "node", "sh", "gyp"].contains(&last)
+            && !sign.contains([' ', '/', '('])
+    };
+    if signs.iter().any(is_host) {
+        Verdict::Downloads
+    } else if signs.iter().any(|sign| BUILDING.contains(&sign.as_str())) {
+        Verdict::Builds
+    } else {
+        Verdict::Script
+    }
+}

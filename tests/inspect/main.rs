@@ -1,0 +1,4 @@
+//! What tarballs say about platforms: small binaries built here, layouts of well-known packages, and
+//! (ignored: they need npm and its registry) the real ones.
+
+mod real;
