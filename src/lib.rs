@@ -30,6 +30,7 @@
 //! - [`merge`]: two branches' locks and manifests, three-way.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`lint`]: a lock against good sense, its own graph and the configuration.
+//! - [`sbom`]: what a lock installs, as `CycloneDX` and SPDX.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -60,6 +61,7 @@ pub mod platforms;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod sbom;
 pub mod scripts;
 pub mod spec;
 pub mod store;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
 use crate::diff::ignore::RuleError;
+use crate::disk::DiskError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
 use crate::lint::IgnoreError;
@@ -16,7 +17,7 @@ use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, LintError, LockedError, MergeError, Refused, SessionError, SetupError,
+    InstallError, LintError, LockedError, MergeError, Refused, SbomError, SessionError, SetupError,
     ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
@@ -274,6 +275,24 @@ impl From<LintError> for Failure {
     }
 }
 
+impl From<SbomError> for Failure {
+    fn from(error: SbomError) -> Self {
+        let message = error.to_string();
+        match error {
+            SbomError::Locked(error) => error.into(),
+            SbomError::Resolve(error) => error.into(),
+            SbomError::OutOfSync { differences, .. } => Self {
+                code: "EUSAGE".to_owned(),
+                message,
+                details: differences,
+                hints: vec!["run `heatseal shrinkwrap`, then try again".to_owned()],
+                exit: exit::LOCK,
+                ..Self::default()
+            },
+        }
+    }
+}
+
 impl From<ForeignError> for Failure {
     fn from(error: ForeignError) -> Self {
         let otherwise = match error {
@@ -328,6 +347,12 @@ impl From<StoreError> for Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         Self::of(&error, exit::REGISTRY)
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::of(&error, exit::DISK)
     }
 }
 

@@ -12,6 +12,7 @@ mod errors;
 mod install;
 mod interrupt;
 mod lint;
+mod lock_args;
 mod ls;
 mod merge;
 mod node;
@@ -19,6 +20,7 @@ mod npm_flags;
 mod paint;
 mod platforms;
 mod render;
+mod sbom;
 mod settings;
 mod shrinkwrap;
 mod store;
@@ -106,6 +108,7 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Why(args) => why::run(&args, context),
         Verb::Ls(args) => ls::run(&args, context),
         Verb::Merge(args) => merge::run(&args, context),
+        Verb::Sbom(args) => sbom::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -129,6 +132,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Why(args) => args.json,
         Verb::Ls(args) => args.json,
         Verb::Merge(args) => args.json,
+        // Standard output is for a document of somebody else's form.
+        Verb::Sbom(_) => false,
         Verb::Store(args) => args.is_json(),
     }
 }

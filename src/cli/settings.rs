@@ -225,7 +225,8 @@ fn strategy(config: &Config) -> Result<Strategy, Failure> {
     }
 }
 
-fn omit(config: &Config) -> Omit {
+/// What flags and files leave out.
+pub fn omit(config: &Config) -> Omit {
     let omitted = config.omitted();
     Omit {
         dev: omitted.contains(&"dev"),

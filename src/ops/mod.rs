@@ -14,6 +14,7 @@ mod locked;
 mod merge;
 mod platforms;
 mod preview;
+mod sbom;
 mod session;
 mod shrinkwrap;
 mod source;
@@ -34,6 +35,7 @@ pub use merge::{
 };
 pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
+pub use sbom::{SbomError, SbomRequest, sbom};
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};
 pub use verify::{VerifyOutcome, verify};

@@ -15,6 +15,7 @@ mod ls;
 mod merge;
 mod platforms;
 mod readme;
+mod sbom;
 mod schema;
 mod scripts;
 mod shrinkwrap;
