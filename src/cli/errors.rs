@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
+use crate::diff::ignore::RuleError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
+use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, MergeError, Refused, SessionError, SetupError, ShrinkwrapError, SideError,
+    InstallError, LintError, LockedError, MergeError, Refused, SessionError, SetupError,
+    ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
@@ -243,6 +246,34 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<LockedError> for Failure {
+    fn from(error: LockedError) -> Self {
+        match error {
+            LockedError::Lock(error) => error.into(),
+            LockedError::Manifest(error) => error.into(),
+            LockedError::Config(error) => error.into(),
+            LockedError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<LintError> for Failure {
+    fn from(error: LintError) -> Self {
+        match error {
+            LintError::Locked(error) => error.into(),
+            LintError::Ignore(error) => error.into(),
+            LintError::Registry(error) => error.into(),
+            LintError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
 impl From<ForeignError> for Failure {
     fn from(error: ForeignError) -> Self {
         let otherwise = match error {
@@ -267,9 +298,18 @@ impl From<DiffError> for Failure {
     fn from(error: DiffError) -> Self {
         match error {
             DiffError::Lock(error) => error.into(),
+            DiffError::Foreign(error) => error.into(),
             DiffError::Disk(_) => Self::of(&error, exit::DISK),
-            DiffError::Missing(_) => Self::of(&error, exit::USAGE),
+            DiffError::NoLockThere { .. } => Self::of(&error, exit::LOCK),
+            DiffError::Ssh { .. } | DiffError::NoSsh(_) => Self::of(&error, exit::REGISTRY),
+            _ => Self::of(&error, exit::USAGE),
         }
+    }
+}
+
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
     }
 }
 
@@ -428,6 +468,16 @@ impl From<InstallError> for Failure {
                     "they may fail when they are loaded there; where they do without, name them with --allow-without-binary, or in package.json: \"heatseal\": {\"allowWithoutBinary\": [\"NAME\"]}".to_owned(),
                 ],
                 details: packages,
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
+            InstallError::Unfit { unfit, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                details: unfit,
+                hints: vec![
+                    "`heatseal platforms` shows every package and what it needs".to_owned(),
+                ],
                 exit: exit::PLATFORM,
                 ..Self::default()
             },

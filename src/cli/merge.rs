@@ -72,10 +72,10 @@ fn merge(args: &Merge, request: &MergeRequest, context: &Context) -> Result<Merg
     }
     let folder = request.path.parent().filter(|folder| folder.is_dir());
     let folder = folder.filter(|folder| *folder != Path::new(""));
-    let folder = folder.unwrap_or(Path::new("."));
+    let project = settings::project(folder.unwrap_or(Path::new(".")))?;
     let session = |npm: &NpmFlags| -> Result<Session, Failure> {
-        let (global, runtime) = (&context.global, &args.runtime);
-        let session = settings::session_in(folder, global, runtime, npm, &context.renderer)?;
+        let flags = (&context.global, &args.runtime, npm);
+        let session = settings::session_in(project.clone(), flags, &context.renderer)?;
         Ok(Session {
             reporter: Arc::new(Silent),
             ..session

@@ -11,11 +11,13 @@ mod diff;
 mod errors;
 mod install;
 mod interrupt;
+mod lint;
 mod ls;
 mod merge;
 mod node;
 mod npm_flags;
 mod paint;
+mod platforms;
 mod render;
 mod settings;
 mod shrinkwrap;
@@ -99,6 +101,8 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ci(args) => install::run(true, &args.how, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Platforms(args) => platforms::run(&args, context),
+        Verb::Lint(args) => lint::run(&args, context),
         Verb::Why(args) => why::run(&args, context),
         Verb::Ls(args) => ls::run(&args, context),
         Verb::Merge(args) => merge::run(&args, context),
@@ -120,6 +124,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
+        Verb::Platforms(args) => args.is_json(),
+        Verb::Lint(args) => args.is_machine(),
         Verb::Why(args) => args.json,
         Verb::Ls(args) => args.json,
         Verb::Merge(args) => args.json,

@@ -9,7 +9,7 @@ use crate::world::{Answer, LOCK, Place, Revision, Tree, World, difference};
 
 /// What is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Work {
+pub enum Work {
     /// `ci` with an empty store.
     Cold,
     /// `ci` with a filled store and no tree.
@@ -23,7 +23,7 @@ enum Work {
 const WORKS: [Work; 4] = [Work::Cold, Work::Warm, Work::Upgrade, Work::Lock];
 
 impl Work {
-    fn args(self) -> &'static [&'static str] {
+    pub fn args(self) -> &'static [&'static str] {
         match self {
             Self::Lock => &["shrinkwrap"],
             _ => &["ci"],
@@ -31,7 +31,7 @@ impl Work {
     }
 
     /// A place on which this work is about to start; the store is filled where it may be.
-    fn place(self, world: &World) -> Place {
+    pub fn place(self, world: &World) -> Place {
         let place = world.place();
         if self != Self::Cold {
             for revision in [&world.new, &world.old] {
@@ -44,7 +44,7 @@ impl Work {
     }
 
     /// Back to the start, with whatever the store holds by now; a cold store is emptied.
-    fn reset(self, place: &Place, world: &World) {
+    pub fn reset(self, place: &Place, world: &World) {
         match self {
             Self::Cold => {
                 clear(place);
@@ -219,7 +219,7 @@ fn a_run_killed_at_any_system_call_leaves_old_or_new() {
     assert!(points >= 500, "only {points} points");
 }
 
-fn killed_at(place: &Place, args: &[&str], call: &str, k: usize) -> Answer {
+pub fn killed_at(place: &Place, args: &[&str], call: &str, k: usize) -> Answer {
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:signal=KILL:when={k}");
     let wrapper = [

@@ -11,5 +11,6 @@ mod digest;
 mod disk;
 mod kill;
 mod network;
+mod power;
 mod syscalls;
 mod world;
