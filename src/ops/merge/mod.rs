@@ -430,7 +430,10 @@ impl Merge<'_> {
             .chain(ids(&theirs.lock))
             .collect();
         let nodes = tree.inventory(tree.root).into_iter();
-        let placed = nodes.filter(|id| tree.node(*id).link.is_none() && !tree.is_top(*id));
+        let placed = nodes.filter(|id| {
+            let is_package = tree.node(*id).link.is_none() && !tree.is_top(*id);
+            is_package && !tree.version_text(*id).is_empty()
+        });
         let mut new: Vec<String> = placed
             .map(|id| {
                 let name = tree.node(id).package.manifest.name();
