@@ -22,7 +22,7 @@ mod write;
 pub use check::{KeyFlaw, Place, check, check_key, check_whole, entry_flaws};
 pub use entries::{entries, entry};
 pub use nested::dependencies;
-pub use places::Index;
+pub use places::{Index, link_target};
 pub use read::{find, find_and_read, parse, parse_for};
 pub use write::{Style, Top, text, write_if_changed};
 
