@@ -112,8 +112,13 @@ pub enum InstallError {
         packages: Vec<String>,
         target: String,
     },
-    #[error("{} cannot run on {target}", if unfit.len() == 1 { "a package".to_owned() } else { format!("{} packages", unfit.len()) })]
-    Unfit { unfit: Vec<String>, target: String },
+    #[error("{} cannot run on {target}", counted(packages))]
+    Unfit {
+        packages: Vec<String>,
+        /// Why, a line for each.
+        reasons: Vec<String>,
+        target: String,
+    },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]

@@ -3,6 +3,8 @@
 //! The package's ways to native code are gone through in the order in which it tries them; the first
 //! that leads somewhere gives the verdict, and what did not fit before stays as evidence.
 
+use std::path::Path;
+
 use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
@@ -48,6 +50,14 @@ pub fn used(facts: &Facts) -> impl Iterator<Item = &Binary> {
         let mut folders = binary.path.split('/').rev().skip(1);
         binary.kind != Kind::Object && !folders.any(|folder| ASIDE.contains(&folder))
     })
+}
+
+/// Does Node load the file? By what it imports, else by its name.
+pub fn is_addon(binary: &Binary) -> bool {
+    let named = Path::new(&binary.path)
+        .extension()
+        .is_some_and(|end| end == "node");
+    binary.kind == Kind::Addon || (binary.kind == Kind::Library && named)
 }
 
 /// What the tarball says of the target; `None` when nothing in it is bound to a platform. `id` is
@@ -203,13 +213,12 @@ fn shipped(
     target: &Target,
     against: &mut Vec<Evidence>,
 ) -> Option<Cell> {
-    let has_addons = used.iter().any(|binary| binary.kind == Kind::Addon);
+    let has_addons = used.iter().any(|binary| is_addon(binary));
     let mut nearest: Option<(Misfit, &Binary)> = None;
     for binary in used {
         let counts = match binary.kind {
-            Kind::Addon => true,
-            Kind::Library | Kind::Executable => !has_addons,
             Kind::Object | Kind::Wasm => false,
+            _ => !has_addons || is_addon(binary),
         };
         if !counts || is_for_electron(&binary.path) {
             continue;
@@ -241,8 +250,8 @@ fn without(used: &[&Binary], against: &[Evidence]) -> Option<Cell> {
     if against.is_empty() {
         return None;
     }
-    let has = |kind: Kind| used.iter().any(|binary| binary.kind == kind);
-    let verdict = if has(Kind::Addon) && !has(Kind::Wasm) {
+    let has_wasm = used.iter().any(|binary| binary.kind == Kind::Wasm);
+    let verdict = if used.iter().any(|binary| is_addon(binary)) && !has_wasm {
         Verdict::CannotRun
     } else {
         Verdict::Uncovered

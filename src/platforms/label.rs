@@ -1,7 +1,7 @@
 //! What a package declares against what it ships.
 
-use super::facts::{Binary, Declared, Facts, Format, Kind, Recipe};
-use super::judge::used;
+use super::facts::{Binary, Declared, Facts, Format, Recipe};
+use super::judge::{is_addon, used};
 use crate::target::PlatformField;
 
 /// Something about a package that holds on every target.
@@ -97,10 +97,10 @@ fn is_silent(facts: &Facts, field: PlatformField, declares_any: bool) -> bool {
 /// The value of every part of every file; programs for another C library are told apart by addons
 /// only where there are some.
 fn actual<'a>(binaries: &[&'a Binary], field: PlatformField) -> Vec<(Option<&'a str>, &'a str)> {
-    let has_addons = binaries.iter().any(|binary| binary.kind == Kind::Addon);
+    let has_addons = binaries.iter().any(|binary| is_addon(binary));
     let counted = binaries
         .iter()
-        .filter(|binary| !has_addons || binary.kind == Kind::Addon);
+        .filter(|binary| !has_addons || is_addon(binary));
     counted
         .flat_map(|binary| {
             binary.slices.iter().map(move |slice| {
