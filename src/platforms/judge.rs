@@ -44,20 +44,25 @@ const ASIDE: [&str; 7] = [
     "example",
 ];
 
-/// The files that the package may load or run.
+/// The files that the package may load or run in Node.
 pub fn used(facts: &Facts) -> impl Iterator<Item = &Binary> {
     facts.binaries.iter().filter(|binary| {
         let mut folders = binary.path.split('/').rev().skip(1);
-        binary.kind != Kind::Object && !folders.any(|folder| ASIDE.contains(&folder))
+        let aside = folders.any(|folder| ASIDE.contains(&folder));
+        let for_other_runtime = has_extension(binary, "bare") || is_for_electron(&binary.path);
+        binary.kind != Kind::Object && !aside && !for_other_runtime
     })
+}
+
+fn has_extension(binary: &Binary, wanted: &str) -> bool {
+    let extension = Path::new(&binary.path).extension();
+    extension.is_some_and(|extension| extension == wanted)
 }
 
 /// Does Node load the file? By what it imports, else by its name.
 pub fn is_addon(binary: &Binary) -> bool {
-    let named = Path::new(&binary.path)
-        .extension()
-        .is_some_and(|end| end == "node");
-    binary.kind == Kind::Addon || (binary.kind == Kind::Library && named)
+    let named = binary.kind == Kind::Library && has_extension(binary, "node");
+    named || binary.kind == Kind::Addon
 }
 
 /// What the tarball says of the target; `None` when nothing in it is bound to a platform. `id` is
@@ -68,7 +73,7 @@ pub fn judge(id: &str, facts: &Facts, target: &Target) -> Option<Cell> {
     for recipe in &facts.recipes {
         let cell = match recipe {
             Recipe::NodeGypBuild | Recipe::NodeGyp | Recipe::CmakeJs | Recipe::Neon => {
-                prebuilt(id, &used, target, &mut against).or_else(|| built(recipe))
+                prebuilt(id, &used, target, &mut against).or_else(|| built(recipe, facts))
             }
             Recipe::NapiLoader => shipped(id, &used, target, &mut against),
             Recipe::PrebuildInstall(download) => {
@@ -83,7 +88,12 @@ pub fn judge(id: &str, facts: &Facts, target: &Target) -> Option<Cell> {
             return Some(cell.after(against));
         }
     }
-    let shipped = shipped(id, &used, target, &mut against);
+    // What a loader chose among was looked at already.
+    let chosen = facts.recipes.contains(&Recipe::NodeGypBuild);
+    let others = used.iter().copied();
+    let others = others.filter(|binary| !chosen || prebuild(&binary.path).is_none());
+    let others: Vec<&Binary> = others.collect();
+    let shipped = shipped(id, &others, target, &mut against);
     let cell = match shipped {
         Some(cell) => Some(cell),
         None => custom(facts).or_else(|| without(&used, &against)),
@@ -133,9 +143,15 @@ fn is_for_electron(path: &str) -> bool {
     runtime.is_some_and(|runtime| runtime != "node")
 }
 
-fn built(recipe: &Recipe) -> Option<Cell> {
+/// node-gyp-build compiles when it runs as a script; as a loader alone it does not.
+fn built(recipe: &Recipe, facts: &Facts) -> Option<Cell> {
+    let runs_at_install = || {
+        let mut scripts = facts.scripts.iter();
+        scripts.any(|(_, command)| command.contains("node-gyp-build"))
+    };
     let tool = match recipe {
         Recipe::NodeGyp => Tool::NodeGyp,
+        Recipe::NodeGypBuild if runs_at_install() => Tool::NodeGyp,
         Recipe::CmakeJs => Tool::CmakeJs,
         Recipe::Neon => Tool::Neon,
         _ => return None,
@@ -220,7 +236,7 @@ fn shipped(
             Kind::Object | Kind::Wasm => false,
             _ => !has_addons || is_addon(binary),
         };
-        if !counts || is_for_electron(&binary.path) {
+        if !counts {
             continue;
         }
         match fit(binary, target) {

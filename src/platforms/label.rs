@@ -37,7 +37,8 @@ impl Rule {
 
 /// Where the declarations and the binaries of a package disagree.
 ///
-/// Packages that build, download or choose among many files are not held against their silence.
+/// Packages that build, download, choose among many files or serve all usual systems are not held
+/// against their silence.
 pub fn mislabels(facts: &Facts) -> Vec<Mislabel> {
     let binaries: Vec<&Binary> = used(facts)
         .filter(|binary| binary.format != Format::Wasm)
@@ -63,9 +64,17 @@ pub fn mislabels(facts: &Facts) -> Vec<Mislabel> {
             .collect();
         values.sort();
         values.dedup();
+        let widely = match field {
+            PlatformField::Os => ["linux", "darwin", "win32"].as_slice(),
+            PlatformField::Cpu => &[],
+            PlatformField::Libc => &["glibc", "musl"],
+        };
+        let serves_most = widely
+            .iter()
+            .all(|one| values.iter().any(|value| value == one));
         let rule = if !declared.is_empty() && !values.iter().any(|value| allows(declared, value)) {
             Rule::Mislabelled
-        } else if declared.is_empty() && is_silent(facts, field, declares_any) {
+        } else if declared.is_empty() && !serves_most && is_silent(facts, field, declares_any) {
             Rule::Unlabelled
         } else {
             continue;
