@@ -8,17 +8,21 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
-use crate::diff::ignore::IgnoreError as DiffIgnoreError;
+use crate::diff::ignore::RuleError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
 use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, LintError, LockedError, Refused, SessionError, ShrinkwrapError};
+use crate::ops::{
+    InstallError, LintError, LockedError, MergeError, Refused, SessionError, SetupError,
+    ShrinkwrapError, SideError,
+};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
+use crate::why::QueryError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -253,8 +257,8 @@ impl From<LockedError> for Failure {
     }
 }
 
-impl From<IgnoreError> for Failure {
-    fn from(error: IgnoreError) -> Self {
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -303,8 +307,14 @@ impl From<DiffError> for Failure {
     }
 }
 
-impl From<DiffIgnoreError> for Failure {
-    fn from(error: DiffIgnoreError) -> Self {
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -366,6 +376,35 @@ impl From<ShrinkwrapError> for Failure {
             ShrinkwrapError::Resolve(error) => error.into(),
             ShrinkwrapError::Disk(error) => Self::of(&error, exit::DISK),
         }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Side(error) => error.into(),
+            MergeError::Lock(error) => error.into(),
+            MergeError::Manifest(error) => error.into(),
+            MergeError::Resolve(error) => error.into(),
+            MergeError::Registry(error) => error.into(),
+            MergeError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<SideError> for Failure {
+    fn from(error: SideError) -> Self {
+        Self::of(&error, exit::LOCK)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let otherwise = match error {
+            SetupError::NoRepository => exit::USAGE,
+            SetupError::Setting(_) | SetupError::Disk(_) => exit::DISK,
+        };
+        Self::of(&error, otherwise)
     }
 }
 

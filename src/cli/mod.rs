@@ -12,6 +12,8 @@ mod errors;
 mod install;
 mod interrupt;
 mod lint;
+mod ls;
+mod merge;
 mod node;
 mod npm_flags;
 mod paint;
@@ -22,6 +24,7 @@ mod shrinkwrap;
 mod store;
 mod tables;
 mod verify;
+mod why;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -100,6 +103,9 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Platforms(args) => platforms::run(&args, context),
         Verb::Lint(args) => lint::run(&args, context),
+        Verb::Why(args) => why::run(&args, context),
+        Verb::Ls(args) => ls::run(&args, context),
+        Verb::Merge(args) => merge::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -120,6 +126,9 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Diff(args) => args.is_json(),
         Verb::Platforms(args) => args.is_json(),
         Verb::Lint(args) => args.is_machine(),
+        Verb::Why(args) => args.json,
+        Verb::Ls(args) => args.json,
+        Verb::Merge(args) => args.json,
         Verb::Store(args) => args.is_json(),
     }
 }

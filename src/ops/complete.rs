@@ -27,8 +27,6 @@ pub fn check_families(
     if uncovered.is_empty() {
         return Ok(());
     }
-    let packages = selection.wanted.packages.iter();
-    let installed: FxHashSet<&str> = packages.map(|package| &*package.location).collect();
     let waived: FxHashSet<&str> = manifest
         .object("heatseal")
         .and_then(|own| own.get("allowWithoutBinary")?.as_array())
@@ -38,7 +36,7 @@ pub fn check_families(
         .chain(request.allow_without_binary.iter().map(String::as_str))
         .collect();
     uncovered.retain(|finding| {
-        installed.contains(&*finding.location) && !waived.contains(&*finding.name)
+        selection.locked.contains(&*finding.location) && !waived.contains(&*finding.name)
     });
     let names = uncovered.iter();
     let mut packages: Vec<String> = names

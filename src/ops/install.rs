@@ -11,6 +11,7 @@ use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
+use super::vacant;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
@@ -41,6 +42,8 @@ pub struct InstallRequest {
     /// Packages that may do without a binary for the target, besides those package.json names.
     pub allow_without_binary: Vec<String>,
     pub bin_links: bool,
+    /// npm's `linked` strategy: a folder for each package and links between them.
+    pub isolated: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
     /// Open every tarball first, and fail when a required package cannot run on the target.
@@ -306,7 +309,13 @@ pub(super) fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let differences = resolve::disagreements(&tree, request.frozen)?;
+    let mut differences = resolve::disagreements(&tree, request.frozen)?;
+    let vacant: Option<Vec<_>> = differences.iter().map(|one| one.vacancy).collect();
+    if let Some(vacant) = vacant.filter(|vacant| !vacant.is_empty()) {
+        let harmless = vacant::harmless(session, request, &tree, &vacant);
+        let is_harmless = |edge| harmless.contains(&edge);
+        differences.retain(|one| !one.vacancy.is_some_and(is_harmless));
+    }
     if !differences.is_empty() {
         let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {
@@ -350,7 +359,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
@@ -358,6 +367,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
         request.allow_missing_integrity,
         request.scripts,
         request.bin_links,
+        request.isolated,
         request.allow_scripts,
         session.config.list("allow-scripts"),
         request.link_mode,
@@ -428,7 +438,7 @@ impl Run<'_> {
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
-        outcome.deprecated = wanted::deprecated(tree, wanted);
+        outcome.deprecated = wanted::deprecated(tree, selection);
         let is_known = !wanted.packages.iter().any(may_change);
         let cleanup = swapped.commit(|contents| {
             // What scripts left behind in the folders belongs to the tree.

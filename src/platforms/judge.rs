@@ -9,7 +9,7 @@ use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
 use super::fit::{Misfit, fit};
-use super::inspect::prebuilds::{Wanted, choose, prebuild};
+use super::prebuilds::{Wanted, choose, prebuild};
 use crate::target::{LibcFamily, Target};
 
 /// A verdict and what it rests on, the decisive evidence first.

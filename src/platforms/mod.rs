@@ -18,6 +18,7 @@ pub mod inspect;
 pub mod json;
 mod judge;
 mod label;
+mod prebuilds;
 mod report;
 
 pub use evidence::{Evidence, host};

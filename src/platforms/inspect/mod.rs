@@ -15,7 +15,6 @@ mod napi;
 mod node;
 mod package;
 mod pe;
-pub mod prebuilds;
 mod recipes;
 mod signs;
 mod steps;
