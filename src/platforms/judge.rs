@@ -201,15 +201,15 @@ fn filled(tool: Tool, download: &Download, target: &Target) -> String {
         (Tool::PrebuildInstall, Some(node_api)) => Some(node_api.clone()),
         _ => module_version.map(|abi| abi.to_string()),
     };
-    let node_abi = module_version.map(|abi| format!("node-v{abi}"));
+    let node_line = module_version.map(|abi| format!("node-v{abi}"));
     let label = node_api.as_ref().map(|version| format!("napi-v{version}"));
     let values = [
         ("{platform}", Some(target.os.clone())),
         ("{arch}", Some(target.cpu.clone())),
         ("{libc}", libc),
         ("{abi}", abi),
-        ("{node_napi_label}", label.or_else(|| node_abi.clone())),
-        ("{node_abi}", node_abi),
+        ("{node_napi_label}", label.or_else(|| node_line.clone())),
+        ("{node_abi}", node_line),
         ("{napi_build_version}", node_api),
     ];
     let mut url = download.url.clone();
