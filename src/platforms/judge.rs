@@ -305,7 +305,7 @@ fn custom(facts: &Facts) -> Option<Cell> {
     found
 }
 
-/// Signs of a script that compiles, and of one that fetches.
+/// Signs of a script that compiles, of one that fetches, and of what is fetched.
 const BUILDING: [&str; 4] = ["node-gyp", "node-gyp-build", "cmake", "cargo"];
 const FETCHING: [&str; 8] = [
     "https.get",
@@ -318,10 +318,13 @@ const FETCHING: [&str; 8] = [
     "wget",
 ];
 
+const ARCHIVES: [&str; 4] = [".tar.gz", ".tgz", ".zip", "unzip"];
+
 fn by_signs(signs: &[String]) -> Verdict {
     let says = |words: &[&str]| signs.iter().any(|sign| words.contains(&sign.as_str()));
     // A host alone may be an address to read more at.
-    if says(&FETCHING) && signs.iter().any(|sign| is_host(sign)) {
+    let fetches = says(&FETCHING) || says(&ARCHIVES);
+    if fetches && signs.iter().any(|sign| is_host(sign)) {
         Verdict::Downloads
     } else if says(&BUILDING) {
         Verdict::Builds

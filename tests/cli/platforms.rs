@@ -415,6 +415,14 @@ fn a_frozen_install_tells_before_it_changes_anything_what_cannot_run() {
     let error = "error[EBADPLATFORM]: `native@1.0.0` cannot run on linux-x64-glibc2.28-node18";
     refused.says(&[error, said, "heatseal platforms"]);
     assert!(!context.has("node_modules"));
+    // Whoever looks into what arrives is told as well.
+    fs::remove_dir_all(context.path("store")).unwrap();
+    let inspecting = [&["ci", "--inspect"], &target[..]].concat();
+    context
+        .run(&inspecting)
+        .exits(0)
+        .says(&["EBADPLATFORM", said]);
+    fs::remove_dir_all(context.project().join("node_modules")).unwrap();
     // The findings are known now: a plain install warns.
     let plain = [&["ci"], &target[..]].concat();
     context.run(&plain).exits(0).says(&["EBADPLATFORM", said]);
