@@ -116,9 +116,14 @@ fn run(
     registry.write_behind();
     let path = project.join(name.unwrap_or(lock::FILE_NAMES[0]));
     let document = file.document.unwrap_or_default();
-    let text = text(session, request, former.as_ref(), &ideal.tree, &document);
-    let lock = lock::parse(text.into_bytes(), &shown_name(&path))?;
+    let style = style(session, &document);
+    let text = text(session, request, former.as_ref(), &ideal.tree, &style);
     let there = disk::read_if_there(&path)?;
+    let text = match &there {
+        Some(there) if says_the_same(there, &text, request, &style) => there.clone(),
+        _ => text.into_bytes(),
+    };
+    let lock = lock::parse(text, &shown_name(&path))?;
     let changed = there.as_deref() != Some(&lock.bytes);
     if changed && request.writing == Writing::Write {
         disk::write_atomically(&path, &lock.bytes)?;
@@ -134,6 +139,13 @@ fn run(
         import,
         hint: start.neighbour.hint,
     })
+}
+
+/// A lock that npm's first run wrote stays as it is, though its second would tidy it up.
+fn says_the_same(there: &[u8], text: &str, request: &ShrinkwrapRequest, style: &Style) -> bool {
+    request.options.update == Update::Nothing
+        && request.from.is_none()
+        && lock::has_but_extraneous_more(there, text.as_bytes(), style)
 }
 
 /// What the new tree starts from.
@@ -222,7 +234,7 @@ fn text(
     request: &ShrinkwrapRequest,
     former: Option<&Lock>,
     tree: &Tree,
-    document: &Document,
+    style: &Style,
 ) -> String {
     let config = &session.config;
     let on = |key: &str, default: bool| config.flag(key).unwrap_or(default);
@@ -254,12 +266,16 @@ fn text(
             .then(|| lock::dependencies(tree, registry_resolved))
             .flatten(),
     };
-    let style = Style {
+    lock::text(top, lock::entries(tree, registry_resolved), style)
+}
+
+/// A lock is laid out as package.json is.
+fn style(session: &Session, document: &Document) -> Style {
+    Style {
         indent: document.indent.clone(),
         newline: document.newline.clone(),
-        formatted: on("format-package-lock", true),
-    };
-    lock::text(top, lock::entries(tree, registry_resolved), &style)
+        formatted: session.config.flag("format-package-lock").unwrap_or(true),
+    }
 }
 
 /// Trees may be deep, and npm's rules are recursive: a stack that no real tree uses up.
