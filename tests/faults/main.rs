@@ -13,4 +13,5 @@ mod kill;
 mod network;
 mod power;
 mod syscalls;
+mod tls;
 mod world;
