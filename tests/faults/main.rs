@@ -9,6 +9,7 @@ mod crowd;
 mod damage;
 mod digest;
 mod disk;
+mod ground;
 mod kill;
 mod network;
 mod power;
