@@ -15,7 +15,9 @@ use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, LintError, LockedError, Refused, SessionError, ShrinkwrapError};
+use crate::ops::{
+    InstallError, LintError, LoadError, LockedError, Refused, SessionError, ShrinkwrapError,
+};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
@@ -270,6 +272,16 @@ impl From<LintError> for Failure {
     }
 }
 
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Lock(error) => error.into(),
+            LoadError::Disk(error) => Self::of(&error, exit::DISK),
+            LoadError::NotInstalled(_) | LoadError::Node(..) => Self::of(&error, exit::USAGE),
+        }
+    }
+}
+
 impl From<ForeignError> for Failure {
     fn from(error: ForeignError) -> Self {
         let otherwise = match error {
@@ -357,6 +369,7 @@ fn load_exit(failure: &LoadFailure) -> u8 {
 
 impl From<ShrinkwrapError> for Failure {
     fn from(error: ShrinkwrapError) -> Self {
+        let message = error.to_string();
         match error {
             ShrinkwrapError::Manifest(error) => error.into(),
             ShrinkwrapError::Lock(error) => error.into(),
@@ -365,6 +378,15 @@ impl From<ShrinkwrapError> for Failure {
             ShrinkwrapError::Registry(error) => error.into(),
             ShrinkwrapError::Resolve(error) => error.into(),
             ShrinkwrapError::Disk(error) => Self::of(&error, exit::DISK),
+            ShrinkwrapError::Moves { changes, .. } => Self {
+                code: "EUSAGE".to_owned(),
+                details: changes,
+                exit: exit::LOCK,
+                ..Self::usage(
+                    message,
+                    "run `heatseal shrinkwrap`: it brings the whole lock in line, platforms included",
+                )
+            },
         }
     }
 }

@@ -185,6 +185,7 @@ pub fn install(
                 Writing::Write
             },
             from: None,
+            completes: false,
             options: request.options.clone(),
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;

@@ -84,6 +84,7 @@ impl World {
             lockfile_version: None,
             writing: Writing::Write,
             from: None,
+            completes: false,
             options: Options::new(session.host.clone()),
         };
         shrinkwrap(&session, &request).unwrap();
@@ -226,7 +227,10 @@ fn without_a_network_what_the_store_lacks_is_told() {
         fs::remove_dir_all(findings.parent().unwrap()).unwrap();
     }
     // A registry that is a folder is no network.
-    let flags = [("registry", "http://registry.example/"), ("offline", "true")];
+    let flags = [
+        ("registry", "http://registry.example/"),
+        ("offline", "true"),
+    ];
     let found = world.inspect(&lock, &on, &flags);
     assert_eq!(found.facts.len(), 0);
     let unopened: Vec<&str> = found.unopened.keys().map(String::as_str).collect();

@@ -210,11 +210,7 @@ fn compare_damaged(
     }
     let result = ours.shrinkwrap(scenario, &Update::Nothing);
     let answer = ask(asker, scenario, theirs, false);
-    let (kind, difference) = excused(
-        judge("damaged", result, answer),
-        theirs,
-        lenience(scenario),
-    );
+    let (kind, difference) = excused(judge("damaged", result, answer), theirs, lenience(scenario));
     start_from(theirs, &whole);
     let difference = difference?;
     let damaged = String::from_utf8_lossy(&damaged);
