@@ -202,6 +202,7 @@ pub fn install(
                 Writing::Write
             },
             from: None,
+            completes: false,
             options: request.options.clone(),
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;

@@ -9,7 +9,7 @@ use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
 use super::fit::{Misfit, fit};
-use super::prebuilds::{Wanted, choose, prebuild};
+use super::prebuilds::{Wanted, choose, is_for_electron, prebuild};
 use crate::target::{LibcFamily, Target};
 
 /// A verdict and what it rests on, the decisive evidence first.
@@ -112,16 +112,7 @@ fn prebuilt(
     if !paths().any(|path| prebuild(path).is_some()) {
         return None;
     }
-    let is_musl = target
-        .libc
-        .is_some_and(|libc| libc.family == LibcFamily::Musl);
-    let wanted = Wanted {
-        os: &target.os,
-        cpu: &target.cpu,
-        abi: target.module_version(),
-        libc: if is_musl { "musl" } else { "glibc" },
-    };
-    let chosen = choose(paths(), wanted);
+    let chosen = choose(paths(), Wanted::on(target));
     let chosen = chosen.and_then(|path| used.iter().find(|binary| binary.path == path));
     let evidence = match chosen.map(|binary| (binary, fit(binary, target))) {
         None => Evidence::NoPrebuild,
@@ -135,12 +126,6 @@ fn prebuilt(
         against.push(evidence);
     }
     None
-}
-
-/// Electron is no target: its files count for nothing.
-fn is_for_electron(path: &str) -> bool {
-    let runtime = prebuild(path).and_then(|prebuild| prebuild.runtime);
-    runtime.is_some_and(|runtime| runtime != "node")
 }
 
 /// node-gyp-build compiles when it runs as a script; as a loader alone it does not.

@@ -220,6 +220,7 @@ impl Place {
                 .and_then(|text| text.parse().ok()),
             writing: Writing::Write,
             from: None,
+            completes: false,
             options: options(&session, update.clone()),
         };
         match ops::shrinkwrap(&session, &request) {
@@ -349,6 +350,7 @@ fn code(error: &ShrinkwrapError) -> String {
         ShrinkwrapError::Registry(error) => of(error),
         ShrinkwrapError::Resolve(error) => Some(error.code()),
         ShrinkwrapError::Disk(error) => of(error),
+        ShrinkwrapError::Moves { .. } => Some("EUSAGE".to_owned()),
     };
     code.unwrap_or_default()
 }
