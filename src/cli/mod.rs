@@ -13,6 +13,8 @@ mod install;
 mod interrupt;
 mod lint;
 mod lock_args;
+mod manuals;
+mod mirror;
 mod node;
 mod npm_flags;
 mod paint;
@@ -103,6 +105,9 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Platforms(args) => platforms::run(&args, context),
         Verb::Lint(args) => lint::run(&args, context),
         Verb::Sbom(args) => sbom::run(&args, context),
+        Verb::Mirror(args) => mirror::run(&args, context),
+        Verb::Completions(args) => Ok(manuals::completions(&args, context)),
+        Verb::Man(args) => manuals::man(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -124,7 +129,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Platforms(args) => args.is_json(),
         Verb::Lint(args) => args.is_machine(),
         // Standard output is for a document of somebody else's form.
-        Verb::Sbom(_) => false,
+        Verb::Sbom(_) | Verb::Completions(_) | Verb::Man(_) => false,
+        Verb::Mirror(args) => args.json,
         Verb::Store(args) => args.is_json(),
     }
 }

@@ -31,7 +31,7 @@ use crate::spec::Spec;
 pub use error::{PickError, RegistryError};
 pub use packument::Packument;
 pub use pick::{PickOptions, pick};
-pub use tarballs::{Tarball, TarballRequest, Tarballs, foreign_host};
+pub use tarballs::{Tarball, TarballRequest, Tarballs, folder_path, foreign_host};
 
 use slots::{Job, Shared};
 

@@ -10,6 +10,8 @@ mod import;
 mod install;
 mod interrupt;
 mod lint;
+mod manuals;
+mod mirror;
 mod platforms;
 mod readme;
 mod sbom;
