@@ -25,6 +25,9 @@
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
 //! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`diff`]: two environments to changes, by class and risk.
+//! - [`why`]: the chains that require a package, and why each copy of it sits where it sits.
+//! - [`list`]: a locked tree as `npm ls` shows it, and its problems.
+//! - [`merge`]: two branches' locks and manifests, three-way.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`lint`]: a lock against good sense, its own graph and the configuration.
 //! - [`sbom`]: what a lock installs, as `CycloneDX` and SPDX.
@@ -44,8 +47,10 @@ pub mod json;
 pub mod limits;
 pub mod link;
 pub mod lint;
+pub mod list;
 pub mod lock;
 pub mod manifest;
+pub mod merge;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
@@ -62,3 +67,4 @@ pub mod spec;
 pub mod store;
 pub mod target;
 pub mod verify;
+pub mod why;

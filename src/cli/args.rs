@@ -14,6 +14,10 @@ use super::npm_flags::NpmFlags;
 use crate::diff::{Class, Omit};
 use crate::target::Target;
 
+mod graph;
+
+pub use graph::{Kind, Ls, Merge, Why};
+
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
 /// heatseal writes the lock that npm 11 would write (npm-shrinkwrap.json or package-lock.json),
@@ -36,6 +40,7 @@ Examples:
   heatseal diff a.json b.json      what differs between two locks
   heatseal platforms               will this lock run on other platforms?
   heatseal lint                    is the lock sound?
+  heatseal why lodash              who requires it, and why it sits where it sits
   heatseal sbom                    a bill of materials from the lock
 
 Exit codes:
@@ -75,6 +80,9 @@ pub enum Verb {
     Diff(Box<Diff>),
     Platforms(Box<Platforms>),
     Lint(Lint),
+    Why(Why),
+    Ls(Ls),
+    Merge(Box<Merge>),
     Sbom(Box<Sbom>),
     Mirror(Mirror),
     Store(Store),
@@ -208,6 +216,9 @@ pub struct Installing {
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
+    /// Open every tarball before anything is changed, and exit 5 if a required package cannot run
+    #[arg(long)]
+    pub strict_platform: bool,
     /// Look into what is fetched for binaries, so that `platforms` can answer from the store
     #[arg(long)]
     pub inspect: bool,
@@ -300,9 +311,8 @@ pub struct Verify {
   heatseal diff main . --contents left-pad       what differs inside one package
   heatseal diff node_modules --snapshot > tree.json
 
-Accepted differences stand in package.json, with reasons:
-  \"heatseal\": {\"diff\": {\"ignore\": [
-    {\"package\": \"@acme/*\", \"class\": [\"minor\", \"patch\"], \"reason\": \"ours\"}]}}")]
+What is accepted for good stands in package.json, with the reason:
+  \"heatseal\": {\"diff\": {\"ignore\": {\"licence:NAME\": \"why this is accepted\"}}}")]
 #[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
 pub struct Diff {
     /// What it was
@@ -330,8 +340,8 @@ pub struct Diff {
     /// Exit 1 only if there are changes of these classes; none: never
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = fatal)]
     pub fail_on: Option<Vec<Option<Class>>>,
-    /// Accept differences of a package, besides those that package.json accepts: NAME[@VERSION][:CLASS]
-    #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
+    /// Differences to pass over: CLASS, CLASS:PACKAGE, CLASS:PACKAGE@VERSION; * is any class
+    #[arg(long, value_name = "CLASS[:PACKAGE]", value_delimiter = ',')]
     pub ignore: Vec<String>,
     /// Show also what package.json accepts
     #[arg(long)]
@@ -342,7 +352,7 @@ pub struct Diff {
     pub contents: Option<Vec<String>>,
     /// How to print it [default: text, or what the ending of --output says]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<PageFormat>,
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
@@ -352,18 +362,6 @@ pub struct Diff {
     /// Print the installed tree A as a document, to be compared elsewhere or later
     #[arg(long, conflicts_with_all = ["after", "format", "json", "fail_on", "contents"])]
     pub snapshot: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table, by class and risk
-    Text,
-    /// One JSON document; `version` tells its shape
-    Json,
-    /// Tables that fit a comment on a pull request
-    Markdown,
-    /// One page that needs nothing else
-    Html,
 }
 
 /// Will the lock run on other platforms? Each package and target, with proof

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
-use crate::diff::ignore::IgnoreError as DiffIgnoreError;
+use crate::diff::ignore::RuleError;
 use crate::disk::DiskError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
@@ -17,12 +17,13 @@ use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, LintError, LockedError, MirrorError, Refused, SbomError, SessionError,
-    ShrinkwrapError,
+    InstallError, LintError, LockedError, MergeError, MirrorError, Refused, SbomError,
+    SessionError, SetupError, ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
+use crate::why::QueryError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -257,8 +258,8 @@ impl From<LockedError> for Failure {
     }
 }
 
-impl From<IgnoreError> for Failure {
-    fn from(error: IgnoreError) -> Self {
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -338,8 +339,14 @@ impl From<DiffError> for Failure {
     }
 }
 
-impl From<DiffIgnoreError> for Failure {
-    fn from(error: DiffIgnoreError) -> Self {
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -410,6 +417,35 @@ impl From<ShrinkwrapError> for Failure {
     }
 }
 
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Side(error) => error.into(),
+            MergeError::Lock(error) => error.into(),
+            MergeError::Manifest(error) => error.into(),
+            MergeError::Resolve(error) => error.into(),
+            MergeError::Registry(error) => error.into(),
+            MergeError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<SideError> for Failure {
+    fn from(error: SideError) -> Self {
+        Self::of(&error, exit::LOCK)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let otherwise = match error {
+            SetupError::NoRepository => exit::USAGE,
+            SetupError::Setting(_) | SetupError::Disk(_) => exit::DISK,
+        };
+        Self::of(&error, otherwise)
+    }
+}
+
 impl From<InstallError> for Failure {
     fn from(error: InstallError) -> Self {
         let message = error.to_string();
@@ -470,6 +506,16 @@ impl From<InstallError> for Failure {
                     "they may fail when they are loaded there; where they do without, name them with --allow-without-binary, or in package.json: \"heatseal\": {\"allowWithoutBinary\": [\"NAME\"]}".to_owned(),
                 ],
                 details: packages,
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
+            InstallError::Unfit { unfit, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                details: unfit,
+                hints: vec![
+                    "`heatseal platforms` shows every package and what it needs".to_owned(),
+                ],
                 exit: exit::PLATFORM,
                 ..Self::default()
             },

@@ -13,7 +13,9 @@ mod install;
 mod interrupt;
 mod lint;
 mod lock_args;
+mod ls;
 mod manuals;
+mod merge;
 mod mirror;
 mod node;
 mod npm_flags;
@@ -26,6 +28,7 @@ mod shrinkwrap;
 mod store;
 mod tables;
 mod verify;
+mod why;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -104,6 +107,9 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Platforms(args) => platforms::run(&args, context),
         Verb::Lint(args) => lint::run(&args, context),
+        Verb::Why(args) => why::run(&args, context),
+        Verb::Ls(args) => ls::run(&args, context),
+        Verb::Merge(args) => merge::run(&args, context),
         Verb::Sbom(args) => sbom::run(&args, context),
         Verb::Mirror(args) => mirror::run(&args, context),
         Verb::Completions(args) => Ok(manuals::completions(&args, context)),
@@ -128,6 +134,9 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Diff(args) => args.is_json(),
         Verb::Platforms(args) => args.is_json(),
         Verb::Lint(args) => args.is_machine(),
+        Verb::Why(args) => args.json,
+        Verb::Ls(args) => args.json,
+        Verb::Merge(args) => args.json,
         // Standard output is for a document of somebody else's form.
         Verb::Sbom(_) | Verb::Completions(_) | Verb::Man(_) => false,
         Verb::Mirror(args) => args.json,

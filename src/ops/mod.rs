@@ -7,9 +7,11 @@ mod git;
 mod import;
 pub mod inspect;
 mod install;
+mod isolated;
 mod lifecycle;
 mod lint;
 mod locked;
+mod merge;
 mod mirror;
 mod platforms;
 mod preview;
@@ -18,6 +20,7 @@ mod session;
 mod shrinkwrap;
 mod source;
 mod stale;
+mod vacant;
 mod verify;
 mod wanted;
 
@@ -27,6 +30,10 @@ pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
 pub use lint::{LintError, LintOutcome, LintRequest, lint};
 pub use locked::{LockedError, LockedProject, read as read_locked};
+pub use merge::{
+    MergeError, MergeOutcome, MergeRequest, Method, Setup, SetupError, SideError, fall_back,
+    install_driver, merge_locks, merge_manifests, uninstall_driver,
+};
 pub use mirror::{MirrorError, MirrorOutcome, MirrorRequest, mirror};
 pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;

@@ -19,3 +19,12 @@ pub fn printable(name: &[u8]) -> String {
 
 /// Which bytes lie at an address of the loaded file, and all that follow them in their segment.
 pub type At<'a> = dyn Fn(u64) -> Option<&'a [u8]> + 'a;
+
+/// The beginning of a text, at most `most` bytes of it.
+pub fn clipped(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

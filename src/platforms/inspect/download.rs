@@ -2,7 +2,12 @@
 
 use serde_json::{Map, Value};
 
+use super::bytes::clipped;
 use crate::platforms::facts::Download;
+
+/// Parts of an address are cut here, and the whole.
+const LONGEST_PART: usize = 512;
+const LONGEST: usize = 2048;
 
 /// prebuild-install's address: what is known of the package is filled in, the rest left open.
 ///
@@ -10,7 +15,8 @@ use crate::platforms::facts::Download;
 pub fn prebuild_install(manifest: &Map<String, Value>, arguments: &[String]) -> Download {
     let option = |names: &[&str]| option(arguments, names);
     let config = |key: &str| Some(manifest.get("config")?.get(key)?.as_str()?.to_owned());
-    let binary = |key: &str| Some(manifest.get("binary")?.get(key)?.as_str()?.to_owned());
+    let binary =
+        |key: &str| Some(clipped(manifest.get("binary")?.get(key)?.as_str()?, LONGEST).to_owned());
     let runtime = option(&["-r", "--runtime"]).or_else(|| config("runtime"));
     let runtime = runtime.unwrap_or_else(|| "node".to_owned());
     let prefix = option(&["--tag-prefix"]).unwrap_or_else(|| "v".to_owned());
@@ -49,7 +55,8 @@ pub fn prebuild_install(manifest: &Map<String, Value>, arguments: &[String]) -> 
 ///
 /// Source: `lib/util/versioning.js` of node-pre-gyp 1.
 pub fn node_pre_gyp(manifest: &Map<String, Value>) -> Download {
-    let binary = |key: &str| Some(manifest.get("binary")?.get(key)?.as_str()?.to_owned());
+    let binary =
+        |key: &str| Some(clipped(manifest.get("binary")?.get(key)?.as_str()?, LONGEST).to_owned());
     let host = binary("host").unwrap_or_default();
     let file = "{module_name}-v{version}-{node_abi}-{platform}-{arch}.tar.gz";
     let file = binary("package_name").unwrap_or_else(|| file.to_owned());
@@ -129,7 +136,8 @@ fn repository(manifest: &Map<String, Value>) -> Option<String> {
 fn on_github(text: &str) -> Option<String> {
     const HOST: &str = "github.com";
     text.match_indices(HOST).find_map(|(at, _)| {
-        let path = text[at + HOST.len()..].strip_prefix([':', '/'])?;
+        let path = clipped(&text[at + HOST.len()..], LONGEST_PART);
+        let path = path.strip_prefix([':', '/'])?;
         let (owner, rest) = path.split_once('/')?;
         let end = rest.find(['/', '"']).unwrap_or(rest.len());
         let name = &rest[..end];
@@ -175,12 +183,10 @@ fn filled(
         ("patch", patch),
         ("module_name", module.unwrap_or_default()),
     ];
-    let mut url = template.to_owned();
+    let mut url = clipped(template, LONGEST).to_owned();
     for (key, value) in known.iter().chain(own) {
-        url = url.replace(&format!("{{{key}}}"), value);
+        url = url.replace(&format!("{{{key}}}"), clipped(value, LONGEST_PART));
+        url.truncate(clipped(&url, LONGEST).len());
     }
-    url.chars()
-        .filter(|char| !char.is_control())
-        .take(2048)
-        .collect()
+    url.chars().filter(|char| !char.is_control()).collect()
 }

@@ -6,7 +6,7 @@ use object::{Endianness, pod};
 use rustc_hash::FxHashMap;
 
 use super::bytes::{name_at, printable};
-use super::node::{self, Evidence, Pointers, VERSION_FUNCTION};
+use super::node::{self, Evidence, Pointers};
 use crate::platforms::facts::{Kind, Slice};
 use crate::target::LibcFamily;
 
@@ -29,7 +29,9 @@ fn read_as<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<(Kind, S
         data,
         endian,
         header,
-        segments: header.program_headers(endian, data).unwrap_or_default(),
+        segments: segments(header, endian, data),
+        loaded: Vec::new(),
+        strings: &[],
         dynamic: Dynamic::default(),
         slice: Slice {
             cpu: cpu(header, endian),
@@ -44,6 +46,7 @@ fn read_as<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> Option<(Kind, S
         file.slice.os = file.branded();
         return Some((Kind::Object, file.slice));
     }
+    file.read_segments();
     file.read_dynamic();
     file.read_versions();
     file.read_symbols();
@@ -82,11 +85,26 @@ struct File<'a, Elf: FileHeader> {
     endian: Endianness,
     header: &'a Elf,
     segments: &'a [Elf::ProgramHeader],
+    /// What is loaded: addresses and bytes.
+    loaded: Vec<(u64, &'a [u8])>,
+    /// The dynamic table's strings, and all that follows them.
+    strings: &'a [u8],
     dynamic: Dynamic,
     slice: Slice,
     evidence: Evidence,
     versions: Vec<Version<'a>>,
     imports_glibc_only: bool,
+}
+
+/// The first of them: honest files have a dozen.
+fn segments<'a, Elf: FileHeader<Endian = Endianness>>(
+    header: &Elf,
+    endian: Endianness,
+    data: &'a [u8],
+) -> &'a [Elf::ProgramHeader] {
+    const MOST_SEGMENTS: usize = 64;
+    let segments = header.program_headers(endian, data).unwrap_or_default();
+    segments.get(..MOST_SEGMENTS).unwrap_or(segments)
 }
 
 /// As `process.arch` says it.
@@ -112,22 +130,27 @@ fn cpu<Elf: FileHeader<Endian = Endianness>>(header: &Elf, endian: Endianness) -
 impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
     /// The bytes at an address, and all that follow in its segment.
     fn at(&self, address: u64) -> Option<&'a [u8]> {
-        let loaded = self.segments.iter().take(MOST_NAMES);
-        let mut loaded = loaded.filter(|segment| segment.p_type(self.endian) == elf::PT_LOAD);
-        loaded.find_map(|segment| {
-            let start = segment.p_vaddr(self.endian).into();
-            let inside = usize::try_from(address.checked_sub(start)?).ok()?;
-            let (offset, size) = segment.file_range(self.endian);
-            let offset = usize::try_from(offset).ok()?;
-            let rest = self.data.get(offset..)?;
-            let size = usize::try_from(size).unwrap_or(usize::MAX);
-            let bytes = rest.get(..size).unwrap_or(rest);
+        self.loaded.iter().find_map(|(start, bytes)| {
+            let inside = usize::try_from(address.checked_sub(*start)?).ok()?;
             bytes.get(inside..).filter(|bytes| !bytes.is_empty())
         })
     }
 
+    fn read_segments(&mut self) {
+        let loaded = self.segments.iter();
+        let loaded = loaded.filter(|segment| segment.p_type(self.endian) == elf::PT_LOAD);
+        let loaded = loaded.filter_map(|segment| {
+            let (offset, size) = segment.file_range(self.endian);
+            let rest = self.data.get(usize::try_from(offset).ok()?..)?;
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            let bytes = rest.get(..size).unwrap_or(rest);
+            Some((segment.p_vaddr(self.endian).into(), bytes))
+        });
+        self.loaded = loaded.collect();
+    }
+
     fn string(&self, offset: u64) -> Option<&'a [u8]> {
-        name_at(self.at(self.dynamic.strings)?, offset)
+        name_at(self.strings, offset)
     }
 
     /// What only section headers tell; the loader needs none of it.
@@ -152,7 +175,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
     }
 
     fn read_dynamic(&mut self) {
-        let mut segments = self.segments.iter().take(MOST_NAMES);
+        let mut segments = self.segments.iter();
         let Some(Ok(Some(entries))) = segments
             .find(|segment| segment.p_type(self.endian) == elf::PT_DYNAMIC)
             .map(|segment| segment.dynamic(self.endian, self.data))
@@ -178,6 +201,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
                 _ => {}
             }
         }
+        self.strings = self.at(self.dynamic.strings).unwrap_or_default();
         let needs = self.dynamic.needs.iter().take(MOST_NAMES / 16);
         let needs = needs.filter_map(|offset| self.string(*offset));
         self.slice.needs = needs.map(printable).collect();
@@ -285,7 +309,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
             let weak = symbol.st_bind() == elf::STB_WEAK;
             if !symbol.is_undefined(self.endian) {
                 self.evidence.export(name);
-                if name == VERSION_FUNCTION
+                if self.evidence.is_version_function(name)
                     && let Some(code) = self.at(symbol.st_value(self.endian).into())
                 {
                     let cpu = self.slice.cpu.as_deref();
@@ -347,7 +371,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
     }
 
     fn noted(&self) -> Option<&'static str> {
-        for segment in self.segments.iter().take(64) {
+        for segment in self.segments.iter() {
             let Ok(Some(mut notes)) = segment.notes(self.endian, self.data) else {
                 continue;
             };
@@ -378,7 +402,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
     }
 
     fn interpreter(&self) -> Option<&'a [u8]> {
-        let mut segments = self.segments.iter().take(MOST_NAMES);
+        let mut segments = self.segments.iter();
         segments.find_map(|segment| {
             let (data, endian) = (self.data, self.endian);
             let is = segment.p_type(endian) == elf::PT_INTERP;
@@ -458,7 +482,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
             (None, 0) => None,
             (None, value) => Some(value),
         };
-        let writable = self.segments.iter().take(64).filter(|segment| {
+        let writable = self.segments.iter().filter(|segment| {
             segment.p_type(self.endian) == elf::PT_LOAD
                 && segment.p_flags(self.endian).contains(elf::PF_W)
         });

@@ -7,10 +7,10 @@ use object::read::macho::{
 use object::{Endianness, pod};
 
 use super::bytes::{name_at, printable};
-use super::node::{self, Evidence, Pointers, VERSION_FUNCTION};
+use super::node::{self, Evidence, Pointers};
 use crate::platforms::facts::{Kind, NodeApi, Slice};
 
-/// More of anything is not looked at.
+/// More of anything is not looked at; symbols of all slices together.
 const MOST_SLICES: usize = 16;
 const MOST_COMMANDS: usize = 4096;
 const MOST_SYMBOLS: usize = 1 << 20;
@@ -22,7 +22,10 @@ pub fn read(data: &[u8]) -> Option<(Kind, Vec<Slice>)> {
         b"\xca\xfe\xba\xbf" => parts(MachOFatFile64::parse(data).ok()?.arches(), data),
         _ => vec![data],
     };
-    let slices: Vec<(Kind, Slice)> = parts.into_iter().filter_map(read_slice).collect();
+    let mut left = MOST_SYMBOLS;
+    let slices = parts.into_iter();
+    let slices = slices.filter_map(|part| read_slice(part, &mut left));
+    let slices: Vec<(Kind, Slice)> = slices.collect();
     // One word for the file: the slices of honest ones agree.
     let (kind, _) = slices.first()?;
     Some((*kind, slices.into_iter().map(|(_, slice)| slice).collect()))
@@ -33,10 +36,14 @@ fn parts<'a>(arches: &[impl FatArch], data: &'a [u8]) -> Vec<&'a [u8]> {
     arches.filter_map(|arch| arch.data(data).ok()).collect()
 }
 
-fn read_slice(data: &[u8]) -> Option<(Kind, Slice)> {
+fn read_slice(data: &[u8], left: &mut usize) -> Option<(Kind, Slice)> {
     match data.first_chunk::<4>()? {
-        b"\xfe\xed\xfa\xce" | b"\xce\xfa\xed\xfe" => read_as::<MachHeader32<Endianness>>(data),
-        b"\xfe\xed\xfa\xcf" | b"\xcf\xfa\xed\xfe" => read_as::<MachHeader64<Endianness>>(data),
+        b"\xfe\xed\xfa\xce" | b"\xce\xfa\xed\xfe" => {
+            read_as::<MachHeader32<Endianness>>(data, left)
+        }
+        b"\xfe\xed\xfa\xcf" | b"\xcf\xfa\xed\xfe" => {
+            read_as::<MachHeader64<Endianness>>(data, left)
+        }
         _ => None,
     }
 }
@@ -57,7 +64,10 @@ struct File<'a, Mach: MachHeader> {
     evidence: Evidence,
 }
 
-fn read_as<Mach: MachHeader<Endian = Endianness>>(data: &[u8]) -> Option<(Kind, Slice)> {
+fn read_as<Mach: MachHeader<Endian = Endianness>>(
+    data: &[u8],
+    left: &mut usize,
+) -> Option<(Kind, Slice)> {
     let header = Mach::parse(data, 0).ok()?;
     let endian = header.endian().ok()?;
     let mut file = File {
@@ -75,7 +85,7 @@ fn read_as<Mach: MachHeader<Endian = Endianness>>(data: &[u8]) -> Option<(Kind, 
     };
     let table = file.read_commands();
     if let Some(table) = table {
-        file.read_symbols(table);
+        *left -= file.read_symbols(table, *left);
     }
     Some(file.finish())
 }
@@ -173,11 +183,15 @@ impl<'a, Mach: MachHeader<Endian = Endianness>> File<'a, Mach> {
     }
 
     fn add_segment(&mut self, name: &[u8; 16], segment: Segment) {
+        const MOST_SEGMENTS: usize = 64;
         self.slice.debug |= name.starts_with(b"__DWARF");
-        self.segments.push(segment);
+        if self.segments.len() < MOST_SEGMENTS {
+            self.segments.push(segment);
+        }
     }
 
-    fn read_symbols(&mut self, table: &macho::SymtabCommand<Endianness>) {
+    /// At most so many; returns how many there were.
+    fn read_symbols(&mut self, table: &macho::SymtabCommand<Endianness>, most: usize) -> usize {
         let range = |offset: u32, size: usize| {
             let rest = self.data.get(offset as usize..)?;
             Some(rest.get(..size).unwrap_or(rest))
@@ -189,12 +203,10 @@ impl<'a, Mach: MachHeader<Endian = Endianness>> File<'a, Mach> {
         let (Some(strings), Some(bytes)) =
             (strings, range(table.symoff.get(self.endian), usize::MAX))
         else {
-            return;
+            return 0;
         };
         let fit = bytes.len() / size_of::<Mach::Nlist>();
-        let count = (table.nsyms.get(self.endian) as usize)
-            .min(fit)
-            .min(MOST_SYMBOLS);
+        let count = (table.nsyms.get(self.endian) as usize).min(fit).min(most);
         let symbols = pod::slice_from_bytes::<Mach::Nlist>(bytes, count);
         for symbol in symbols.map(|(symbols, _)| symbols).unwrap_or_default() {
             if symbol.is_stab() {
@@ -214,7 +226,7 @@ impl<'a, Mach: MachHeader<Endian = Endianness>> File<'a, Mach> {
                 self.evidence.import(name, weak);
             } else {
                 self.evidence.export(name);
-                if name == VERSION_FUNCTION
+                if self.evidence.is_version_function(name)
                     && let Some(code) = self.at(symbol.n_value(self.endian).into())
                 {
                     let cpu = self.slice.cpu.as_deref();
@@ -222,6 +234,7 @@ impl<'a, Mach: MachHeader<Endian = Endianness>> File<'a, Mach> {
                 }
             }
         }
+        count
     }
 
     fn module_version(&self) -> Option<u32> {

@@ -19,10 +19,12 @@ pub struct Evidence {
     registers: bool,
     /// `NODE_MODULE_VERSION` in an exported name.
     exported_abi: Option<u32>,
+    /// [`VERSION_FUNCTION`] was looked for.
+    asked: bool,
 }
 
 /// Exported by addons since version 8; returns the version they were built for.
-pub const VERSION_FUNCTION: &[u8] = b"node_api_module_get_api_version_v1";
+const VERSION_FUNCTION: &[u8] = b"node_api_module_get_api_version_v1";
 
 impl Evidence {
     /// A symbol that the loader has to find; `weak`: or may do without.
@@ -46,6 +48,11 @@ impl Evidence {
                 .and_then(|abi| abi.parse().ok());
             self.exported_abi = abi.or(self.exported_abi);
         }
+    }
+
+    /// Is it [`VERSION_FUNCTION`]? Only the first time: a file may repeat it a million times.
+    pub fn is_version_function(&mut self, name: &[u8]) -> bool {
+        name == VERSION_FUNCTION && !std::mem::replace(&mut self.asked, true)
     }
 
     /// The code of [`VERSION_FUNCTION`].
@@ -137,6 +144,8 @@ pub struct Pointers<'a> {
 
 /// Bytes of data that are looked through for a module's record.
 const MOST_DATA: usize = 16 << 20;
+/// Places that look like one and are looked at closely.
+const MOST_MODULES: usize = 4096;
 
 /// `nm_version` of the `struct node_module` that macros like `NODE_MODULE` leave in the data.
 ///
@@ -144,13 +153,18 @@ const MOST_DATA: usize = 16 << 20;
 /// Source: `src/node.h` of Node.
 pub fn module_version(sections: &[(u64, &[u8])], pointers: &Pointers<'_>) -> Option<u32> {
     let mut left = MOST_DATA;
+    let mut modules_left = MOST_MODULES;
     for (address, bytes) in sections {
         let bytes = bytes.get(..left).unwrap_or(bytes);
         left -= bytes.len();
         let step = if pointers.wide { 8 } else { 4 };
         for at in (0..bytes.len()).step_by(step) {
             let version = pointers.number(bytes, at, false)?;
-            if (1..=400).contains(&version) && pointers.is_module(*address, bytes, at) {
+            if !(1..=400).contains(&version) || !pointers.may_be_module(bytes, at) {
+                continue;
+            }
+            modules_left = modules_left.checked_sub(1)?;
+            if pointers.is_module(*address, bytes, at) {
                 return u32::try_from(version).ok();
             }
         }
@@ -169,10 +183,14 @@ impl Pointers<'_> {
         })
     }
 
-    fn is_module(&self, address: u64, bytes: &[u8], at: usize) -> bool {
-        let width = if self.wide { 8 } else { 4 };
+    fn may_be_module(&self, bytes: &[u8], at: usize) -> bool {
         let flags = self.number(bytes, at + 4, false);
         let handle = self.number(bytes, at + 8, self.wide);
+        flags.is_some_and(|flags| flags < 16) && handle == Some(0)
+    }
+
+    fn is_module(&self, address: u64, bytes: &[u8], at: usize) -> bool {
+        let width = if self.wide { 8 } else { 4 };
         let pointer = |index: usize| {
             let at = at + 8 + index * width;
             let value = self.number(bytes, at, self.wide)?;
@@ -187,9 +205,6 @@ impl Pointers<'_> {
             let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
             !name.is_empty() && name.iter().all(word)
         };
-        flags.is_some_and(|flags| flags < 16)
-            && handle == Some(0)
-            && is_source
-            && name(4).is_some_and(is_word)
+        is_source && name(4).is_some_and(is_word)
     }
 }

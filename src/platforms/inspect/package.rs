@@ -2,8 +2,10 @@
 
 use super::Files;
 
-/// Scripts are looked at so far; longer ones are bundles.
-const LONGEST_SCRIPT: usize = 512 << 10;
+/// Scripts are looked at so far.
+const LONGEST_SCRIPT: usize = 128 << 10;
+/// Larger files are no scripts.
+const LARGEST_SCRIPT: u64 = 8 << 20;
 
 pub struct Package<'a> {
     files: &'a dyn Files,
@@ -27,7 +29,8 @@ impl<'a> Package<'a> {
         let ends = ["", ".js", ".cjs", ".mjs", "/index.js", "/index.cjs"];
         let found = ends.iter().map(|end| format!("{path}{end}"));
         let (at, path) = found.into_iter().find_map(|path| {
-            let at = self.list.iter().position(|(there, _)| *there == path)?;
+            let fits = |(there, size): &(&str, u64)| *there == path && *size <= LARGEST_SCRIPT;
+            let at = self.list.iter().position(fits)?;
             Some((at, path))
         })?;
         let bytes = self.files.read(at)?;

@@ -6,7 +6,7 @@ use object::pod;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader as _, PeFile};
 
 use super::bytes::{name_at, printable};
-use super::node::{self, Evidence, Pointers, VERSION_FUNCTION};
+use super::node::{self, Evidence, Pointers};
 use crate::platforms::facts::{Kind, NodeApi, Slice};
 
 /// More of anything is not looked at; Windows itself takes 96 sections.
@@ -143,18 +143,33 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
         }
     }
 
+    /// Windows reads the directory's tables wherever they lie, whatever its size says.
     fn read_exports(&mut self) {
-        let Ok(Some(table)) = self.file.export_table() else {
+        let directory = self.file.data_directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT);
+        let address = directory.map_or(0, |entry| entry.virtual_address.get(LE));
+        let bytes = self.at(address).filter(|_| address != 0);
+        let Some(Ok((directory, _))) = bytes.map(pod::from_bytes::<pe::ImageExportDirectory>)
+        else {
             return;
         };
-        for (name, index) in table.name_iter().take(self.left) {
+        let names = self.at(directory.address_of_names.get(LE));
+        let numbers = self.at(directory.address_of_name_ordinals.get(LE));
+        let functions = self.at(directory.address_of_functions.get(LE));
+        let (Some(names), Some(numbers)) = (names, numbers) else {
+            return;
+        };
+        let count = (directory.number_of_names.get(LE) as usize).min(self.left);
+        let pairs = names.chunks_exact(4).zip(numbers.chunks_exact(2));
+        for (name, number) in pairs.take(count) {
+            let name = u32::from_le_bytes([name[0], name[1], name[2], name[3]]);
+            let number = usize::from(u16::from_le_bytes([number[0], number[1]]));
             let Some(name) = self.name(name) else {
                 continue;
             };
             self.evidence.export(name);
-            if name == VERSION_FUNCTION
-                && let Ok(address) = table.address_by_index(index)
-                && let Some(code) = self.code(address)
+            let address = functions.and_then(|table| table.get(4 * number..)?.first_chunk());
+            if self.evidence.is_version_function(name)
+                && let Some(code) = address.and_then(|at| self.code(u32::from_le_bytes(*at)))
             {
                 let cpu = self.slice.cpu.as_deref();
                 self.evidence.version_function(code, cpu);

@@ -1,5 +1,7 @@
 //! How a package gets its native code: what its install scripts run, and what its loader looks for.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::download;
@@ -11,6 +13,9 @@ use crate::platforms::facts::{Binary, Recipe};
 
 /// `npm run` inside `npm run` is followed so far.
 const DEEPEST: usize = 4;
+/// Commands that are looked at, and scripts that are opened, of one package.
+const MOST_STEPS: usize = 512;
+const MOST_OPENED: usize = 12;
 
 /// In the order in which the package tries them: scripts at the install, then loaders.
 pub fn recipes(
@@ -22,6 +27,8 @@ pub fn recipes(
         package,
         manifest,
         recipes: Vec::new(),
+        steps_left: Cell::new(MOST_STEPS),
+        opened_left: Cell::new(MOST_OPENED),
     };
     let scripts = manifest::scripts(manifest);
     for event in EVENTS {
@@ -70,6 +77,15 @@ struct Found<'a> {
     package: &'a Package<'a>,
     manifest: &'a Map<String, Value>,
     recipes: Vec<Recipe>,
+    steps_left: Cell<usize>,
+    opened_left: Cell<usize>,
+}
+
+/// One less, while there are some.
+fn spend(left: &Cell<usize>) -> bool {
+    let before = left.get();
+    left.set(before.saturating_sub(1));
+    before > 0
 }
 
 impl Found<'_> {
@@ -88,6 +104,9 @@ impl Found<'_> {
     }
 
     fn step(&mut self, event: &str, step: &Step, later: &[Step], depth: usize) {
+        if !spend(&self.steps_left) {
+            return;
+        }
         match &*step.program {
             "" | "true" | "exit" | "echo" | ":" | "cd" => {}
             "node-gyp-build" | "node-gyp-build-optional-packages" | "pkg-prebuilds-verify" => {
@@ -127,6 +146,9 @@ impl Found<'_> {
 
     /// Does a step compile something?
     fn builds(&self, step: &Step, depth: usize) -> bool {
+        if !spend(&self.steps_left) {
+            return false;
+        }
         match &*step.program {
             "node-gyp" | "cmake-js" | "node-gyp-build" | "neon" | "cargo" | "napi" => true,
             "node-pre-gyp" => step
@@ -139,7 +161,7 @@ impl Found<'_> {
                 inner.iter().any(|step| self.builds(step, depth + 1))
             }
             "node" => {
-                let mut signs = signs::of_command(self.package, &step.text).into_iter();
+                let mut signs = self.signs(&step.text).into_iter();
                 signs.any(|sign| sign == "node-gyp" || sign == "cmake")
             }
             _ => false,
@@ -162,9 +184,17 @@ impl Found<'_> {
         (!texts.is_empty()).then(|| texts.join(" && "))
     }
 
+    fn signs(&self, command: &str) -> Vec<String> {
+        if spend(&self.opened_left) {
+            signs::of_command(self.package, command)
+        } else {
+            Vec::new()
+        }
+    }
+
     /// One recipe for each event: what its unknown commands show.
     fn custom(&mut self, event: &str, command: &str) {
-        let found = signs::of_command(self.package, command);
+        let found = self.signs(command);
         let known = self.recipes.iter_mut().find_map(|recipe| match recipe {
             Recipe::Custom {
                 event: known,

@@ -1,12 +1,16 @@
 //! What a custom script shows of its doings: hosts and words in its own file.
 
+use super::bytes::clipped;
 use super::package::Package;
 use super::steps::steps;
 
 /// Files that a script is followed into.
-const MOST_FILES: usize = 8;
+const MOST_FILES: usize = 16;
 /// Signs of one script.
 const MOST_SIGNS: usize = 32;
+
+/// A path in a script is no longer.
+const LONGEST_PATH: usize = 256;
 
 /// Words that tell what a script is about.
 const WORDS: [&str; 23] = [
@@ -156,10 +160,13 @@ fn required(code: &str, path: &str) -> Vec<String> {
         "import \"",
     ] {
         for (at, _) in code.match_indices(opening) {
-            let rest = &code[at + opening.len()..];
+            let rest = clipped(&code[at + opening.len()..], LONGEST_PATH);
             let end = rest.find(['\'', '"', '`', '\n']).unwrap_or(0);
             let target = &rest[..end];
-            if target.starts_with('.') && found.len() < MOST_FILES {
+            if found.len() == MOST_FILES {
+                return found;
+            }
+            if target.starts_with('.') {
                 found.push(format!("{folder}/{target}"));
             }
         }
