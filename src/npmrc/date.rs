@@ -95,7 +95,7 @@ pub fn format_date(milliseconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_date;
+    use super::{format_date, parse_date};
 
     #[test]
     fn dates_are_what_javascript_makes_of_them() {
