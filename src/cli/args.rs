@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::lock_args::{Lint, Sbom};
+use super::lock_args::{Completions, Lint, Man, Mirror, Sbom};
 use super::npm_flags::NpmFlags;
 use crate::diff::{Class, Omit};
 use crate::target::Target;
@@ -84,7 +84,10 @@ pub enum Verb {
     Ls(Ls),
     Merge(Box<Merge>),
     Sbom(Box<Sbom>),
+    Mirror(Mirror),
     Store(Store),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Which Node and npm are meant when a package's `engines` are looked at.

@@ -17,8 +17,8 @@ use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, LintError, LoadError, LockedError, MergeError, Refused, SbomError, SessionError,
-    SetupError, ShrinkwrapError, SideError,
+    InstallError, LintError, LoadError, LockedError, MergeError, MirrorError, Refused, SbomError,
+    SessionError, SetupError, ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
@@ -271,6 +271,19 @@ impl From<LintError> for Failure {
             LintError::Ignore(error) => error.into(),
             LintError::Registry(error) => error.into(),
             LintError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Locked(error) => error.into(),
+            MirrorError::Lock(error) => error.into(),
+            MirrorError::Resolve(error) => error.into(),
+            MirrorError::Registry(error) => error.into(),
+            MirrorError::Store(error) => error.into(),
+            MirrorError::Disk(error) => error.into(),
         }
     }
 }
