@@ -44,9 +44,27 @@ pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     }
 }
 
-/// Puts `bytes` at `path` by a temporary file beside it, synced and renamed: readers and crashes
-/// see the old file or the new one. The temporary file is removed when anything fails.
+/// Puts `bytes` at `path` by a temporary file beside it, synced and renamed: readers and crashes,
+/// those of the machine included, see the old file or the new one. The temporary file is removed
+/// when anything fails.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    write(path, bytes, true)?;
+    // That the new name is there after a power cut is up to the folder; not every system syncs one.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = fs::File::open(folder.unwrap_or(Path::new(".")));
+    let _ = folder.and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+/// The same for what has a seal of its own and may be lost: nothing is synced, and a crash of the
+/// machine may leave anything at `path`.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+    write(path, bytes, false)
+}
+
+fn write(path: &Path, bytes: &[u8], synced: bool) -> Result<(), DiskError> {
     let temporary = beside(path);
     let written = (|| {
         let mut file = fs::OpenOptions::new()
@@ -57,7 +75,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
         if let Ok(former) = fs::metadata(path) {
             file.set_permissions(former.permissions())?;
         }
-        file.sync_all()?;
+        if synced {
+            file.sync_all()?;
+        }
         fs::rename(&temporary, path)
     })();
     written.map_err(|error| {

@@ -26,6 +26,7 @@ mod tests;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use bins::mended;
 pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
 pub use ground::is_mount_point;
@@ -36,13 +37,15 @@ use crate::integrity::Integrity;
 use crate::manifest::Claims;
 use crate::name::PackageId;
 use crate::report::{Event, Reporter};
-use crate::store::Store;
+use crate::store::{Archive, Store};
 
 /// Everything that `node_modules` shall hold.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     pub packages: Vec<WantedPackage>,
     pub links: Vec<WantedLink>,
+    /// Nobody gets a link in `.bin`; bins are executable all the same.
+    pub without_bin_links: bool,
     /// Folders of workspaces, relative to the project: their former `node_modules` are emptied even
     /// when nothing new goes there, as `npm ci` does.
     pub workspaces: Vec<String>,
@@ -125,6 +128,8 @@ pub struct Means<'a> {
     pub fetch: &'a dyn Fetch,
     pub mode: LinkMode,
     pub reporter: &'a dyn Reporter,
+    /// Sees each package that arrived once the store has it, and may keep findings about it there.
+    pub look_into: Option<&'a (dyn Fn(&Archive<'_>) + Sync)>,
 }
 
 /// Builds the wanted tree beside the project's present one.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use super::state::Look;
 use super::*;
 use crate::report::Silent;
 
@@ -105,6 +106,7 @@ impl Fixture {
             fetch: &self.fetch,
             mode,
             reporter: &Silent,
+            look_into: None,
         };
         stage(&self.project(), &self.wanted, means)
     }
@@ -400,13 +402,45 @@ fn damage_in_the_store_never_reaches_a_tree() {
 }
 
 #[test]
-fn an_installed_tree_is_current_until_a_folder_changes() {
+fn an_installed_tree_is_current_until_something_in_it_changes() {
     let cx = sample();
+    let install = || {
+        let swapped = cx.stage(LinkMode::Copy).unwrap().swap().unwrap();
+        let record = |contents: &_| state::record(&cx.project(), "digest", &cx.store, contents);
+        swapped.commit(record).unwrap().wait();
+    };
+    let current = |digest, look| state::is_current(&cx.project(), digest, &cx.store, look);
+    let file = cx.project().join("node_modules/a/lib/deep/x");
+    install();
+    assert!(current("digest", Look::Folders) && current("digest", Look::Files));
+    assert!(!current("other", Look::Folders));
+    fs::write(&file, "edited").unwrap();
+    assert!(current("digest", Look::Folders) && !current("digest", Look::Files));
+    install();
+    assert!(current("digest", Look::Files));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(!current("digest", Look::Files));
+    fs::remove_file(&file).unwrap();
+    assert!(!current("digest", Look::Folders));
+}
+
+#[test]
+fn nothing_is_believed_of_a_tree_from_before_the_machine_was_started() {
+    let mut cx = sample();
     let swapped = cx.stage(LinkMode::Auto).unwrap().swap().unwrap();
     let record = |contents: &_| state::record(&cx.project(), "digest", &cx.store, contents);
     swapped.commit(record).unwrap().wait();
-    assert!(state::is_current(&cx.project(), "digest", &cx.store));
-    assert!(!state::is_current(&cx.project(), "other", &cx.store));
-    fs::remove_file(cx.project().join("node_modules/a/lib/deep/x")).unwrap();
-    assert!(!state::is_current(&cx.project(), "digest", &cx.store));
+    assert!(state::is_current(
+        &cx.project(),
+        "digest",
+        &cx.store,
+        Look::Folders
+    ));
+    cx.store.restart();
+    assert!(!state::is_current(
+        &cx.project(),
+        "digest",
+        &cx.store,
+        Look::Folders
+    ));
 }

@@ -5,24 +5,26 @@ use std::sync::Arc;
 use super::complete;
 use super::download::Download;
 use super::git::Packing;
+use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
-use super::origins::OriginError;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
+use super::vacant;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
-use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state};
+use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
+use crate::origins::OriginError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{Plan, Ran, ScriptError};
-use crate::store::{Store, StoreError};
+use crate::store::{Archive, Store, StoreError};
 use crate::target::Target;
 
 #[derive(Debug, Clone)]
@@ -40,8 +42,14 @@ pub struct InstallRequest {
     /// Packages that may do without a binary for the target, besides those package.json names.
     pub allow_without_binary: Vec<String>,
     pub bin_links: bool,
+    /// npm's `linked` strategy: a folder for each package and links between them.
+    pub isolated: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Open every tarball first, and fail when a required package cannot run on the target.
+    pub strict_platform: bool,
+    /// Look into what arrives for binaries, and keep the findings in the store.
+    pub inspect: bool,
     /// Git dependencies that are being prepared around this install, as their locks name them.
     pub preparing: Vec<String>,
     /// Resolution settings: which edges count, which platform is meant.
@@ -49,6 +57,11 @@ pub struct InstallRequest {
 }
 
 impl InstallRequest {
+    /// Findings are made while tarballs arrive, so that they are complete only then.
+    fn looks_as_it_comes(&self) -> bool {
+        self.inspect && !self.strict_platform
+    }
+
     /// With the target in the place of this machine: it decides what runs, not what is locked.
     pub(super) fn aimed(&self) -> Self {
         let mut aimed = self.clone();
@@ -105,6 +118,13 @@ pub enum InstallError {
     )]
     NoBinary {
         packages: Vec<String>,
+        target: String,
+    },
+    #[error("{} cannot run on {target}", counted(packages))]
+    Unfit {
+        packages: Vec<String>,
+        /// Why, a line for each.
+        reasons: Vec<String>,
         target: String,
     },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
@@ -217,15 +237,23 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     if !request.dry_run {
         link::tidy(project, &*session.reporter)?;
     }
-    if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store)
-    {
-        return Ok(InstallOutcome {
+    let closely = if request.frozen {
+        Look::Files
+    } else {
+        Look::Folders
+    };
+    let current = (!request.dry_run).then(|| state::current(project, &digest, &store, closely));
+    let current = current.flatten();
+    let up_to_date = |packages| -> Result<InstallOutcome, InstallError> {
+        Ok(InstallOutcome {
             packages,
             current: true,
             scripts_run: lifecycle.run_own()?,
             ..InstallOutcome::default()
-        });
+        })
+    };
+    if let Some(packages) = current.filter(|_| !request.strict_platform) {
+        return up_to_date(packages);
     }
     let lock = lock::parse_for(lock_bytes, &lock_name, || Some((*manifest).clone()))?;
     lock.has_at_most(most_packages)?;
@@ -251,6 +279,12 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     }
     complete::check_families(&lock, &selection, request, &manifest)?;
+    if !request.looks_as_it_comes() {
+        complete::check_binaries(session, &store, &lock, &selection, request)?;
+    }
+    if let Some(packages) = current {
+        return up_to_date(packages);
+    }
     let outcome = InstallOutcome {
         packages: selection.wanted.packages.len(),
         skipped: selection.skipped.clone(),
@@ -267,6 +301,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         choice,
         lifecycle,
         store: &store,
+        lock: &lock,
         digest: (!frozen_would_refuse).then_some(&*digest),
     };
     run.put_in_place(&selection, outcome)
@@ -282,7 +317,13 @@ pub(super) fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let differences = resolve::disagreements(&tree, request.frozen)?;
+    let mut differences = resolve::disagreements(&tree, request.frozen)?;
+    let vacant: Option<Vec<_>> = differences.iter().map(|one| one.vacancy).collect();
+    if let Some(vacant) = vacant.filter(|vacant| !vacant.is_empty()) {
+        let harmless = vacant::harmless(session, request, &tree, &vacant);
+        let is_harmless = |edge| harmless.contains(&edge);
+        differences.retain(|one| !one.vacancy.is_some_and(is_harmless));
+    }
     if !differences.is_empty() {
         let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {
@@ -298,7 +339,7 @@ pub(super) fn locked_tree(
     if !entries.is_empty() {
         return Err(InstallError::Dishonest {
             lock: lock.file_name.clone(),
-            entries,
+            entries: entries.iter().map(ToString::to_string).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;
@@ -326,7 +367,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
@@ -334,6 +375,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
         request.allow_missing_integrity,
         request.scripts,
         request.bin_links,
+        request.isolated,
         request.allow_scripts,
         session.config.list("allow-scripts"),
         request.link_mode,
@@ -350,6 +392,7 @@ struct Run<'a> {
     choice: Choice<'a>,
     lifecycle: Lifecycle<'a>,
     store: &'a Store,
+    lock: &'a Lock,
     /// What the tree is remembered by; `None` where a frozen install has yet to judge the lock.
     digest: Option<&'a str>,
 }
@@ -374,14 +417,19 @@ impl Run<'_> {
         let registry = session.registry(&request.options)?;
         let packing = Packing::new(self.choice, &selection.candidates);
         let download = Download::new(&registry, packing);
+        let note = |archive: &Archive<'_>| inspect::note(self.store, archive);
         let means = Means {
             store: self.store,
             fetch: &download,
             mode: request.link_mode,
             reporter: &*session.reporter,
+            look_into: request.inspect.then_some(&note),
         };
         let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();
+        if request.looks_as_it_comes() {
+            complete::check_binaries(session, self.store, self.lock, selection, request)?;
+        }
         let plan = self.lifecycle.plan(&staged, &selection.candidates);
         let plan = plan.map_err(InstallError::Scripts)?;
         let swapped = staged.swap()?;
@@ -402,7 +450,7 @@ impl Run<'_> {
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
-        outcome.deprecated = wanted::deprecated(tree, wanted);
+        outcome.deprecated = wanted::deprecated(tree, selection);
         let is_known = !wanted.packages.iter().any(may_change);
         let cleanup = swapped.commit(|contents| {
             // What scripts left behind in the folders belongs to the tree.

@@ -2,9 +2,9 @@
 //!
 //! Under `<store>/v1/`, one folder for each umask (`022`), in it one for each package, named by the
 //! sha512 of its tarball in hex: the files under their numbers `0`, `1`…, the `tarball` itself as the
-//! sealed original, and an `index` (see [`index`]). A package is made whole in `tmp` and renamed;
-//! what is visible never changes, except that an index gets fresh stamps and a damaged package is
-//! exchanged for one rebuilt from its tarball. `alias` leads from weaker hashes to a sha512; `state`
+//! sealed original, an `index` (see [`index`]), and perhaps `findings` about them. A package is made
+//! whole in `tmp` and renamed; what is visible never changes, except that an index gets fresh stamps
+//! and a damaged package is exchanged for one rebuilt from its tarball. `alias` leads from weaker hashes to a sha512; `state`
 //! remembers what was installed where.
 //!
 //! Nothing is believed that `stat` contradicts: a file whose size, mtime, inode or mode moved is
@@ -89,6 +89,9 @@ impl Store {
         for path in [folder, &versioned, &named] {
             check_private(path)?;
         }
+        for path in [&versioned, &named] {
+            check_own(path)?;
+        }
         Ok(Self {
             lock: Mutex::new(upkeep::share(&versioned)),
             root: versioned,
@@ -114,6 +117,17 @@ impl Store {
         self.umask
     }
 
+    /// Names the time since the machine was started: what was written before may have been lost.
+    pub fn boot(&self) -> &[u8] {
+        &self.boot
+    }
+
+    /// As if the machine was started anew.
+    #[cfg(test)]
+    pub fn restart(&mut self) {
+        self.boot = [!0; 16];
+    }
+
     /// A folder of the store for another kind of record, such as `state`; made on demand.
     pub fn annex(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
@@ -122,6 +136,7 @@ impl Store {
             .mode(0o700)
             .create(&path)
             .map_err(StoreError::at("make", &path))?;
+        check_own(&path)?;
         Ok(path)
     }
 
@@ -131,6 +146,12 @@ impl Store {
     /// [`Store::heal`] when the answer is no.
     pub fn lookup(&self, integrity: &Integrity) -> Option<Package> {
         self.take(self.key(integrity)?)
+    }
+
+    /// What the store's index says of the package with this integrity, without a look at its files:
+    /// enough to tell about it, not to use it.
+    pub fn peek(&self, integrity: &Integrity) -> Option<Package> {
+        self.object(&self.key(integrity)?)
     }
 
     /// By integrity, else by the name that it was [remembered](Store::remember) under.
@@ -171,14 +192,14 @@ impl Store {
     }
 
     /// The sha512 that stands for `integrity` here.
-    fn key(&self, integrity: &Integrity) -> Option<Sha512> {
+    pub(super) fn key(&self, integrity: &Integrity) -> Option<Sha512> {
         if integrity.sha512_hex().is_some() {
             return Some(unpack::sha512_of(integrity));
         }
         self.alias(&integrity.to_string())
     }
 
-    fn alias(&self, name: &str) -> Option<Sha512> {
+    pub(super) fn alias(&self, name: &str) -> Option<Sha512> {
         let text = fs::read_to_string(self.alias_file(name)).ok()?;
         let real = Integrity::parse(&text)?;
         real.sha512_hex()?;
@@ -195,7 +216,7 @@ impl Store {
     pub fn remember(&self, name: &str, sha512: &Sha512) {
         let real = Integrity::from_sha512(*sha512).to_string();
         if self.annex("alias").is_ok() {
-            let _ = crate::disk::write_atomically(&self.alias_file(name), real.as_bytes());
+            let _ = crate::disk::replace(&self.alias_file(name), real.as_bytes());
         }
     }
 }
@@ -205,6 +226,20 @@ fn is_read_only(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
     )
+}
+
+/// What lies behind a link is somebody else's, and not to be swept or pruned.
+fn check_own(path: &Path) -> Result<(), StoreError> {
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    if is_link {
+        return Err(StoreError::Linked(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// Is this one of the names that are given here: so many hexadecimal digits?
+fn is_given(name: &str, digits: usize) -> bool {
+    name.len() == digits && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn check_private(path: &Path) -> Result<(), StoreError> {

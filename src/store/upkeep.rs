@@ -11,8 +11,8 @@ use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
 use super::disk::{hex, read_at};
-use super::object::{INDEX, TARBALL};
-use super::{Package, Sha512, Store, StoreError, open_folder};
+use super::object::{FINDINGS, INDEX, TARBALL};
+use super::{Package, Sha512, Store, StoreError, is_given, open_folder};
 use crate::integrity::Integrity;
 use crate::name::PackageId;
 
@@ -185,7 +185,8 @@ impl Store {
         }
         let known = |name: &str| {
             let number = name.parse::<usize>();
-            matches!(name, INDEX | TARBALL) || number.is_ok_and(|number| number < index.len())
+            matches!(name, INDEX | TARBALL | FINDINGS)
+                || number.is_ok_and(|number| number < index.len())
         };
         let strange = names(&self.folder().join(name));
         match strange.iter().find(|name| !known(name)) {
@@ -238,6 +239,9 @@ impl Store {
 
     fn prune(&self, unused: Duration, pruned: &mut Pruned) -> Result<(), StoreError> {
         for name in names(&self.folder()) {
+            if !is_given(&name, 128) {
+                continue;
+            }
             let path = self.folder().join(&name);
             let Some(bytes) = removable(&path, unused) else {
                 pruned.kept += 1;
