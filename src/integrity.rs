@@ -26,7 +26,8 @@ impl Algorithm {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// As in `sha512-…`.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
@@ -129,6 +130,14 @@ impl Integrity {
             .map(|hash| hash.algorithm)
             .max()
             .unwrap_or(Algorithm::Sha1)
+    }
+
+    /// The first hash of the strongest algorithm, as lower-case hex.
+    pub fn strongest_hex(&self) -> String {
+        let strongest = self.strongest();
+        let mut hashes = self.hashes.iter();
+        let hash = hashes.find(|hash| hash.algorithm == strongest);
+        hash.map(|hash| hex(&hash.digest)).unwrap_or_default()
     }
 
     /// Do `bytes` have one of the hashes of the strongest algorithm?

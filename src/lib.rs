@@ -18,13 +18,19 @@
 //! - [`target`]: os, cpu, libc, Node and npm; does a package run there?
 //! - [`registry`]: packuments and tarball bytes; the only sockets.
 //! - [`resolve`]: manifest and packuments to the ideal tree.
+//! - [`origins`]: may a package come from where its lock says?
 //! - [`lock`]: tree to `npm-shrinkwrap.json` and back, versions 1 to 3.
 //! - [`store`]: tarballs to verified package folders that many projects share.
 //! - [`link`]: tree to `node_modules`.
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
-//! - [`diff`]: two environments to changes, by class and risk.
-//! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`verify`]: an installed tree against what it should be, file by file.
+//! - [`diff`]: two environments to changes, by class and risk.
+//! - [`why`]: the chains that require a package, and why each copy of it sits where it sits.
+//! - [`list`]: a locked tree as `npm ls` shows it, and its problems.
+//! - [`merge`]: two branches' locks and manifests, three-way.
+//! - [`platforms`]: which packages of a lock are bound to a platform.
+//! - [`lint`]: a lock against good sense, its own graph and the configuration.
+//! - [`sbom`]: what a lock installs, as `CycloneDX` and SPDX.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -40,19 +46,25 @@ pub mod integrity;
 pub mod json;
 pub mod limits;
 pub mod link;
+pub mod lint;
+pub mod list;
 pub mod lock;
 pub mod manifest;
+pub mod merge;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
+pub mod origins;
 pub mod pack;
 pub mod page;
 pub mod platforms;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod sbom;
 pub mod scripts;
 pub mod spec;
 pub mod store;
 pub mod target;
 pub mod verify;
+pub mod why;

@@ -1,7 +1,12 @@
 //! os, cpu, libc, Node and npm: does a package run there?
 
+mod image;
+mod libc;
+mod node;
+
+pub use node::{first_with_node_api, line_of_module_version};
+
 use std::fmt;
-use std::path::Path;
 use std::str::FromStr;
 
 use semver::Version;
@@ -11,7 +16,8 @@ use crate::json::truthy;
 use crate::manifest::Manifest;
 use crate::spec::{Mode, Prerelease, Range, parse_version};
 
-/// Where packages are to run, written `linux-x64-glibc2.28-node22`.
+/// Where packages are to run, written `linux-x64-glibc2.28-node22`; the names of well-known images
+/// (`node:22-alpine`, `lambda:nodejs22.x`) are read, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// As Node's `process.platform` says it.
@@ -34,7 +40,9 @@ pub struct Libc {
     pub version: Option<(u32, u32)>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum LibcFamily {
     Glibc,
     Musl,
@@ -53,7 +61,9 @@ pub enum PlatformField {
 #[error("`{text}` is not a target: {reason}")]
 #[diagnostic(
     code(EINVALIDTARGET),
-    help("write it like `linux-x64-glibc2.28-node22`, `linux-arm64-musl` or `darwin-arm64`")
+    help(
+        "write it like `linux-x64-glibc2.28-node22`, `linux-arm64-musl`, `darwin-arm64` or `node:22-alpine`"
+    )
 )]
 pub struct TargetError {
     pub text: String,
@@ -72,7 +82,7 @@ impl Target {
     pub fn host(node: Option<Version>, npm: Option<Version>) -> Self {
         let os = host_os();
         Self {
-            libc: (os == "linux").then(host_libc).flatten(),
+            libc: (os == "linux").then(libc::of_host).flatten(),
             os: os.to_owned(),
             cpu: host_cpu().to_owned(),
             node,
@@ -96,6 +106,29 @@ impl Target {
         let major = |target: &Self| target.node.as_ref().map(|node| node.major);
         let node = major(target).is_none() || major(self) == major(target);
         self.os == target.os && self.cpu == target.cpu && libc && node
+    }
+
+    /// The `NODE_MODULE_VERSION` of its Node, where that is known.
+    pub fn module_version(&self) -> Option<u32> {
+        node::module_version(self.node.as_ref()?)
+    }
+
+    /// The highest Node-API of its Node, where that is known.
+    pub fn node_api(&self) -> Option<u32> {
+        node::node_api(self.node.as_ref()?)
+    }
+
+    /// With glibc where nothing is said of the C library: nearly all of Linux has it.
+    #[must_use]
+    pub fn with_libc(self) -> Self {
+        let glibc = Libc {
+            family: LibcFamily::Glibc,
+            version: None,
+        };
+        Self {
+            libc: self.libc.or((self.os == "linux").then_some(glibc)),
+            ..self
+        }
     }
 
     /// The target's own value of a field, in node's words.
@@ -222,54 +255,6 @@ fn host_cpu() -> &'static str {
     }
 }
 
-/// The libc by the text of the `ldd` script; without one, by the loaders that are there.
-fn host_libc() -> Option<Libc> {
-    if let Ok(script) = std::fs::read("/usr/bin/ldd") {
-        return libc_of_ldd(&String::from_utf8_lossy(&script));
-    }
-    let has_loader = |folder: &str, prefix: &str| {
-        let entries = std::fs::read_dir(Path::new(folder)).into_iter().flatten();
-        entries
-            .flatten()
-            .any(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
-    };
-    let families = [
-        ("ld-linux", LibcFamily::Glibc),
-        ("ld-musl-", LibcFamily::Musl),
-    ];
-    let found = families.into_iter().find(|(prefix, _)| {
-        ["/lib64", "/lib"]
-            .iter()
-            .any(|folder| has_loader(folder, prefix))
-    });
-    found.map(|(_, family)| Libc {
-        family,
-        version: None,
-    })
-}
-
-/// Source: `getFamilyFromFilesystem` of `npm-install-checks`; the version is glibc's own line.
-fn libc_of_ldd(script: &str) -> Option<Libc> {
-    let family = if script.contains("musl") {
-        LibcFamily::Musl
-    } else if script.contains("GNU C Library") {
-        LibcFamily::Glibc
-    } else {
-        return None;
-    };
-    let version = script
-        .lines()
-        .find(|line| line.contains("echo") && line.contains("ldd ("))
-        .and_then(|line| line.trim_end_matches(['\'', '"', ')']).rsplit(' ').next())
-        .and_then(parse_libc_version);
-    Some(Libc { family, version })
-}
-
-fn parse_libc_version(text: &str) -> Option<(u32, u32)> {
-    let (major, minor) = text.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
-}
-
 impl FromStr for Target {
     type Err = TargetError;
 
@@ -278,10 +263,18 @@ impl FromStr for Target {
             text: text.to_owned(),
             reason,
         };
+        if let Some(target) = image::target(text) {
+            return Ok(target);
+        }
         let mut parts = text.split('-').peekable();
         let os = parts.next().unwrap_or_default();
         if !SYSTEMS.contains(&os) {
-            return Err(flaw("its system is none that Node runs on"));
+            let image = text.contains([':', '/']);
+            return Err(flaw(if image {
+                "no such image is known"
+            } else {
+                "its system is none that Node runs on"
+            }));
         }
         let cpu = parts.next().ok_or_else(|| flaw("it names no processor"))?;
         if !PROCESSORS.contains(&cpu) {
@@ -323,7 +316,7 @@ fn parse_libc(text: &str) -> Option<Libc> {
         .find_map(|family| Some((family, text.strip_prefix(family.name())?)))?;
     let version = match version {
         "" => None,
-        version => Some(parse_libc_version(version)?),
+        version => Some(libc::parse_version(version)?),
     };
     Some(Libc { family, version })
 }
@@ -487,18 +480,5 @@ mod tests {
         }
         let picky = manifest(json!({"engines": {"node": ">=99"}}));
         assert!(engine_allows(&picky, None, npm.as_ref()));
-    }
-
-    #[test]
-    fn the_ldd_script_tells_the_libc() {
-        let glibc = "# This file is part of the GNU C Library.\n    \
-                     echo 'ldd (Debian GLIBC 2.36-9+deb12u10) 2.36'\n";
-        let shown = |script| libc_of_ldd(script).map(|libc| libc.to_string());
-        assert_eq!(shown(glibc).as_deref(), Some("glibc2.36"));
-        assert_eq!(
-            shown("#!/bin/sh\nexec /lib/ld-musl-x86_64.so.1\n").as_deref(),
-            Some("musl")
-        );
-        assert_eq!(shown("#!/bin/sh\n"), None);
     }
 }

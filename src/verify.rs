@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Map, Value, json};
 
 use crate::disk::DiskError;
-use crate::link::{Entry, Expected};
+use crate::link::{Entry, Expected, state};
+use crate::store::Store;
 
 /// What was found.
 #[derive(Debug)]
@@ -82,7 +83,8 @@ impl Class {
     }
 }
 
-type Entries = BTreeMap<String, Entry>;
+/// What lies at each path, relative to the project.
+pub type Entries = BTreeMap<String, Entry>;
 
 /// What scripts left in the folders of their packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,7 +101,7 @@ pub struct Record {
 ///
 /// Errors: a folder or file that cannot be read.
 pub fn compare(project: &Path, expected: &Expected, record: &Record) -> Result<Report, DiskError> {
-    let actual = read_tree(project, expected)?;
+    let actual = read_tree(project, &expected.homes)?;
     let mut wanted = expected.entries.clone();
     let scripted: Vec<String> = record
         .packages
@@ -172,9 +174,10 @@ fn owner<'a>(path: &str, expected: &'a Expected) -> Option<&'a str> {
     })
 }
 
-fn read_tree(project: &Path, expected: &Expected) -> Result<Entries, DiskError> {
+/// What lies in these folders of the project, every file hashed; links are not followed.
+pub fn read_tree(project: &Path, homes: &[String]) -> Result<Entries, DiskError> {
     let mut actual = Entries::new();
-    for home in &expected.homes {
+    for home in homes {
         if let Ok(metadata) = fs::symlink_metadata(project.join(home)) {
             if metadata.is_dir() {
                 actual.insert(home.clone(), Entry::Folder);
@@ -402,7 +405,25 @@ fn digest(wanted: &Entries, actual: &Entries, expected: &Expected) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
+/// The kind of record, among those that the store keeps of a project, that tells what scripts left.
+pub const RECORD: &str = "scripts";
+
+/// What the scripts of the project's last install left, as the store remembers it.
+pub fn recorded(project: &Path, store: &Store) -> Record {
+    let path = state::record_of(project, store, RECORD);
+    let bytes = path.and_then(|path| fs::read(path).ok());
+    bytes
+        .and_then(|bytes| Record::parse(&bytes))
+        .unwrap_or_default()
+}
+
 impl Record {
+    /// Package folders with what the scripts left in them.
+    pub fn packages(&self) -> impl Iterator<Item = (&str, &Entries)> {
+        let packages = self.packages.iter();
+        packages.map(|(folder, entries)| (folder.as_str(), entries))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.packages.is_empty() && self.left_out.is_empty()
     }

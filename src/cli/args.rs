@@ -9,8 +9,14 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::lock_args::{Lint, Sbom};
 use super::npm_flags::NpmFlags;
+use crate::diff::{Class, Omit};
 use crate::target::Target;
+
+mod graph;
+
+pub use graph::{Kind, Ls, Merge, Why};
 
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
@@ -32,6 +38,10 @@ Examples:
   heatseal ci                      install exactly what the lock says
   heatseal verify                  hold node_modules against the lock, file by file
   heatseal diff a.json b.json      what differs between two locks
+  heatseal platforms               will this lock run on other platforms?
+  heatseal lint                    is the lock sound?
+  heatseal why lodash              who requires it, and why it sits where it sits
+  heatseal sbom                    a bill of materials from the lock
 
 Exit codes:
   0  done, or the answer is yes      6  refused by policy
@@ -67,7 +77,13 @@ pub enum Verb {
     Install(Box<Install>),
     Ci(Box<Ci>),
     Verify(Box<Verify>),
-    Diff(Diff),
+    Diff(Box<Diff>),
+    Platforms(Box<Platforms>),
+    Lint(Lint),
+    Why(Why),
+    Ls(Ls),
+    Merge(Box<Merge>),
+    Sbom(Box<Sbom>),
     Store(Store),
 }
 
@@ -197,6 +213,12 @@ pub struct Installing {
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
+    /// Open every tarball before anything is changed, and exit 5 if a required package cannot run
+    #[arg(long)]
+    pub strict_platform: bool,
+    /// Look into what is fetched for binaries, so that `platforms` can answer from the store
+    #[arg(long)]
+    pub inspect: bool,
     /// Print a summary as JSON on standard output
     #[arg(long)]
     pub json: bool,
@@ -262,47 +284,174 @@ pub struct Verify {
 
 /// Compare two environments: what differs, the riskiest first
 ///
-/// An environment is a lock file, or a project folder with one. Exits 0 if they are the same and 1
-/// if they differ.
+/// An environment is a lock (of npm, yarn, pnpm or bun), a project folder with one, an installed
+/// tree (a node_modules folder), a revision in git (REV, git:REV:PATH), a machine (ssh://HOST/PATH),
+/// or - for standard input. With one of them, two views of it are compared: two --target, two
+/// --omit, or with --installed the lock and what is installed.
+///
+/// Classes, the riskiest first: content, source, integrity, install-script, native, platform,
+/// direct, major, minor, patch, added, removed, moved, licence, deprecated, flags. Exits 0 if
+/// nothing differs and 1 if something does; with --fail-on only these classes count.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   heatseal diff staging/npm-shrinkwrap.json production/npm-shrinkwrap.json
-  heatseal diff ../release-41 .                  two project folders
-  heatseal diff old.json new.json --direct       direct dependencies only
-  heatseal diff old.json new.json --json | jq '.changes[] | select(.class == \"major\")'")]
+  heatseal diff HEAD~1 .                         the last revision's lock and this one
+  heatseal diff git:v1.4:app/package-lock.json app
+  heatseal diff . --installed                    this lock and what is installed here
+  heatseal diff . ssh://web1.example/srv/app/node_modules
+  heatseal diff . --target linux-x64-musl --target darwin-arm64
+  heatseal diff . --omit none --omit dev         what development adds
+  heatseal diff yarn.lock npm-shrinkwrap.json    did the move keep the versions?
+  heatseal diff main . --fail-on content,source,integrity,install-script
+  heatseal diff main . --format markdown         for a comment on a pull request
+  heatseal diff main . --output report.html      one page that needs nothing else
+  heatseal diff main . --contents left-pad       what differs inside one package
+  heatseal diff node_modules --snapshot > tree.json
+
+What is accepted for good stands in package.json, with the reason:
+  \"heatseal\": {\"diff\": {\"ignore\": {\"licence:NAME\": \"why this is accepted\"}}}")]
+#[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
 pub struct Diff {
-    /// What it was: a lock file, or a folder with one
+    /// What it was
     #[arg(value_name = "A")]
-    pub before: PathBuf,
-    /// What it is
+    pub before: String,
+    /// What it is [default: A, in another view]
     #[arg(value_name = "B")]
-    pub after: PathBuf,
+    pub after: Option<String>,
+    /// For folders: what is installed there instead of what the lock says
+    #[arg(long)]
+    pub installed: bool,
+    /// Only what would be installed on this platform; said twice, the first counts for A
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    pub target: Vec<Target>,
+    /// Leave out dependencies of these kinds: dev, optional, peer, or none; with one environment
+    /// and said twice, the first counts for A
+    #[arg(long, value_name = "KIND,…", value_parser = omit)]
+    pub omit: Vec<Omit>,
     /// Direct dependencies only
     #[arg(long)]
     pub direct: bool,
-    /// Leave out dependencies of this kind
-    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
-    pub omit: Vec<Kind>,
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
-    pub format: Format,
+    /// Show only changes of these classes
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = class)]
+    pub only: Vec<Class>,
+    /// Exit 1 only if there are changes of these classes; none: never
+    #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = fatal)]
+    pub fail_on: Option<Vec<Option<Class>>>,
+    /// Differences to pass over: CLASS, CLASS:PACKAGE, CLASS:PACKAGE@VERSION; * is any class
+    #[arg(long, value_name = "CLASS[:PACKAGE]", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+    /// Show also what package.json accepts
+    #[arg(long)]
+    pub no_ignore: bool,
+    /// Look into the tarballs: files, scripts, commands and binaries that came or went; of all
+    /// changed packages if none is named
+    #[arg(long, value_name = "NAME", num_args = 0..)]
+    pub contents: Option<Vec<String>>,
+    /// How to print it [default: text, or what the ending of --output says]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<PageFormat>,
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
+    /// Write to FILE instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the installed tree A as a document, to be compared elsewhere or later
+    #[arg(long, conflicts_with_all = ["after", "format", "json", "fail_on", "contents"])]
+    pub snapshot: bool,
+}
+
+/// Will the lock run on other platforms? Each package and target, with proof
+///
+/// Every tarball is opened once: binaries, install scripts and what they would download or build
+/// are held against each target. Says for each package that is bound to a platform whether it runs,
+/// builds from source, downloads at the install, is missing in the lock, or cannot run, and why.
+///
+/// A target is written linux-x64-glibc2.28-node22 with parts left out from the right (linux-x64,
+/// darwin-arm64, linux-x64-musl), or as a well-known image: node:22-alpine, node:22-bookworm-slim,
+/// arm64v8/node:22, lambda:nodejs22.x, debian:12. `host` is this machine.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:
+  heatseal platforms                                  this project, on the usual platforms
+  heatseal platforms --target host,node:22-alpine     on these
+  heatseal platforms --omit=dev --fail-on missing,cannot-run    in CI: exit 5 if it would break
+  heatseal platforms --lock-only package-lock.json    what the lock alone tells, no network
+  heatseal platforms --format html --output report.html
+  heatseal platforms --json | jq '.bound[] | select(.verdicts[].verdict == \"builds\") | .name'
+
+Defaults for --target: \"heatseal\": {\"targets\": [\"host\", \"node:22-alpine\"]} in package.json, else
+the host, linux-x64-glibc, linux-x64-musl, linux-arm64-glibc, darwin-arm64 and win32-x64.",
+    mut_arg("ignore-scripts", |arg| arg.hide(true)),
+    mut_arg("bin-links", |arg| arg.hide(true))
+)]
+pub struct Platforms {
+    /// A project's folder, or a lock file
+    #[arg(value_name = "PROJECT|LOCK", default_value = ".")]
+    pub place: PathBuf,
+    /// Where it is to run (may be repeated)
+    #[arg(long, value_name = "TARGET", value_delimiter = ',', value_parser = aim)]
+    pub target: Vec<Aimed>,
+    /// Open no tarballs and ask no registry: what the lock tells
+    #[arg(long)]
+    pub lock_only: bool,
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PageFormat::Text)]
+    pub format: PageFormat,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+    /// Write it to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Exit 5 if any package has one of these verdicts
+    #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',')]
+    pub fail_on: Vec<Trouble>,
+    #[command(flatten)]
+    pub runtime: Runtime,
+    #[command(flatten)]
+    pub npm: NpmFlags,
+}
+
+/// A target as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aimed {
+    /// This machine.
+    Host,
+    /// Its text, and what that means.
+    Named(String, Target),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    Dev,
-    Optional,
-    Peer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table, by class and risk
+pub enum PageFormat {
+    /// A matrix for terminals, then the proofs
     Text,
     /// One JSON document; `version` tells its shape
     Json,
+    /// Tables for a review
+    Markdown,
+    /// One page with filters and all proofs
+    Html,
+}
+
+/// What may fail a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Trouble {
+    /// It is required and does not run there
+    CannotRun,
+    /// The lock lacks its binary for that platform
+    Missing,
+    /// It has binaries for other platforms and none for that one
+    Uncovered,
+    /// An install script decides
+    Script,
+    /// It is fetched by an install script
+    Downloads,
+    /// It is compiled at the install
+    Builds,
+    /// Its declarations and its binaries disagree
+    Mislabelled,
+    /// It declares no platform, and its binaries are for some only
+    Unlabelled,
 }
 
 /// Look after the store
@@ -388,12 +537,47 @@ fn age(typed: &str) -> Result<Duration, String> {
     seconds.map_err(|_| "write an age such as 36h, 2d or 1w".to_owned())
 }
 
-fn target(typed: &str) -> Result<Target, String> {
+pub fn target(typed: &str) -> Result<Target, String> {
     let parsed = typed.parse::<Target>();
     parsed.map_err(|error| {
-        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl or darwin-arm64";
+        let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl, darwin-arm64 or node:22-alpine";
         format!("{}; {example}", error.reason)
     })
+}
+
+pub fn aim(typed: &str) -> Result<Aimed, String> {
+    if typed == "host" {
+        return Ok(Aimed::Host);
+    }
+    target(typed).map(|target| Aimed::Named(typed.to_owned(), target.with_libc()))
+}
+
+fn class(typed: &str) -> Result<Class, String> {
+    Class::parse(typed).ok_or_else(|| {
+        let words = Class::ALL.map(Class::as_str);
+        format!("classes are {}", words.join(", "))
+    })
+}
+
+fn fatal(typed: &str) -> Result<Option<Class>, String> {
+    match typed {
+        "none" => Ok(None),
+        word => class(word).map(Some),
+    }
+}
+
+fn omit(typed: &str) -> Result<Omit, String> {
+    let mut omit = Omit::default();
+    for word in typed.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            "dev" => omit.dev = true,
+            "optional" => omit.optional = true,
+            "peer" => omit.peer = true,
+            "none" => {}
+            _ => return Err("kinds are dev, optional, peer and none".to_owned()),
+        }
+    }
+    Ok(omit)
 }
 
 /// A whole version, or the number of a generation.

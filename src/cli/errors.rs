@@ -8,15 +8,22 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
+use crate::diff::ignore::RuleError;
+use crate::disk::DiskError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
+use crate::lint::IgnoreError;
 use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
-use crate::ops::{InstallError, Refused, SessionError, ShrinkwrapError};
+use crate::ops::{
+    InstallError, LintError, LockedError, MergeError, Refused, SbomError, SessionError, SetupError,
+    ShrinkwrapError, SideError,
+};
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
+use crate::why::QueryError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -240,6 +247,52 @@ impl From<LockError> for Failure {
     }
 }
 
+impl From<LockedError> for Failure {
+    fn from(error: LockedError) -> Self {
+        match error {
+            LockedError::Lock(error) => error.into(),
+            LockedError::Manifest(error) => error.into(),
+            LockedError::Config(error) => error.into(),
+            LockedError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<LintError> for Failure {
+    fn from(error: LintError) -> Self {
+        match error {
+            LintError::Locked(error) => error.into(),
+            LintError::Ignore(error) => error.into(),
+            LintError::Registry(error) => error.into(),
+            LintError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<SbomError> for Failure {
+    fn from(error: SbomError) -> Self {
+        let message = error.to_string();
+        match error {
+            SbomError::Locked(error) => error.into(),
+            SbomError::Resolve(error) => error.into(),
+            SbomError::OutOfSync { differences, .. } => Self {
+                code: "EUSAGE".to_owned(),
+                message,
+                details: differences,
+                hints: vec!["run `heatseal shrinkwrap`, then try again".to_owned()],
+                exit: exit::LOCK,
+                ..Self::default()
+            },
+        }
+    }
+}
+
 impl From<ForeignError> for Failure {
     fn from(error: ForeignError) -> Self {
         let otherwise = match error {
@@ -264,9 +317,24 @@ impl From<DiffError> for Failure {
     fn from(error: DiffError) -> Self {
         match error {
             DiffError::Lock(error) => error.into(),
+            DiffError::Foreign(error) => error.into(),
             DiffError::Disk(_) => Self::of(&error, exit::DISK),
-            DiffError::Missing(_) => Self::of(&error, exit::USAGE),
+            DiffError::NoLockThere { .. } => Self::of(&error, exit::LOCK),
+            DiffError::Ssh { .. } | DiffError::NoSsh(_) => Self::of(&error, exit::REGISTRY),
+            _ => Self::of(&error, exit::USAGE),
         }
+    }
+}
+
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self::of(&error, exit::USAGE)
     }
 }
 
@@ -279,6 +347,12 @@ impl From<StoreError> for Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         Self::of(&error, exit::REGISTRY)
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::of(&error, exit::DISK)
     }
 }
 
@@ -327,6 +401,35 @@ impl From<ShrinkwrapError> for Failure {
             ShrinkwrapError::Resolve(error) => error.into(),
             ShrinkwrapError::Disk(error) => Self::of(&error, exit::DISK),
         }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Side(error) => error.into(),
+            MergeError::Lock(error) => error.into(),
+            MergeError::Manifest(error) => error.into(),
+            MergeError::Resolve(error) => error.into(),
+            MergeError::Registry(error) => error.into(),
+            MergeError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<SideError> for Failure {
+    fn from(error: SideError) -> Self {
+        Self::of(&error, exit::LOCK)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let otherwise = match error {
+            SetupError::NoRepository => exit::USAGE,
+            SetupError::Setting(_) | SetupError::Disk(_) => exit::DISK,
+        };
+        Self::of(&error, otherwise)
     }
 }
 
@@ -390,6 +493,16 @@ impl From<InstallError> for Failure {
                     "they may fail when they are loaded there; where they do without, name them with --allow-without-binary, or in package.json: \"heatseal\": {\"allowWithoutBinary\": [\"NAME\"]}".to_owned(),
                 ],
                 details: packages,
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
+            InstallError::Unfit { unfit, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                details: unfit,
+                hints: vec![
+                    "`heatseal platforms` shows every package and what it needs".to_owned(),
+                ],
                 exit: exit::PLATFORM,
                 ..Self::default()
             },

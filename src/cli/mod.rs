@@ -11,15 +11,22 @@ mod diff;
 mod errors;
 mod install;
 mod interrupt;
+mod lint;
+mod lock_args;
+mod ls;
+mod merge;
 mod node;
 mod npm_flags;
 mod paint;
+mod platforms;
 mod render;
+mod sbom;
 mod settings;
 mod shrinkwrap;
 mod store;
 mod tables;
 mod verify;
+mod why;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -96,6 +103,12 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ci(args) => install::run(true, &args.how, context),
         Verb::Verify(args) => verify::run(&args, context),
         Verb::Diff(args) => diff::run(&args, context),
+        Verb::Platforms(args) => platforms::run(&args, context),
+        Verb::Lint(args) => lint::run(&args, context),
+        Verb::Why(args) => why::run(&args, context),
+        Verb::Ls(args) => ls::run(&args, context),
+        Verb::Merge(args) => merge::run(&args, context),
+        Verb::Sbom(args) => sbom::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -114,6 +127,13 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ci(args) => args.how.json,
         Verb::Verify(args) => args.json,
         Verb::Diff(args) => args.is_json(),
+        Verb::Platforms(args) => args.is_json(),
+        Verb::Lint(args) => args.is_machine(),
+        Verb::Why(args) => args.json,
+        Verb::Ls(args) => args.json,
+        Verb::Merge(args) => args.json,
+        // Standard output is for a document of somebody else's form.
+        Verb::Sbom(_) => false,
         Verb::Store(args) => args.is_json(),
     }
 }

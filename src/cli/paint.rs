@@ -11,7 +11,6 @@ pub struct Paint {
 }
 
 impl Paint {
-    #[cfg(test)]
     pub const fn plain() -> Self {
         Self { on: false }
     }

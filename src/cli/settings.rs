@@ -50,6 +50,21 @@ const CACHE_FOLDER: &str = "Library/Caches";
 #[cfg(not(target_os = "macos"))]
 const CACHE_FOLDER: &str = ".cache";
 
+/// The project that the run is about, and its configuration, where nothing is resolved.
+pub fn project_and_config(
+    global: &Global,
+    flags: &[(String, String)],
+) -> Result<(PathBuf, Config), Failure> {
+    let project = project(Path::new("."))?;
+    let registry = global
+        .registry
+        .iter()
+        .map(|url| ("registry".to_owned(), url.clone()));
+    let flags: Vec<(String, String)> = flags.iter().cloned().chain(registry).collect();
+    let config = Config::load(&project, &environment(), &flags)?;
+    Ok((project, config))
+}
+
 /// The run's project, configuration, store and host.
 pub fn session(
     global: &Global,
@@ -57,8 +72,29 @@ pub fn session(
     npm: &NpmFlags,
     renderer: &Arc<Renderer>,
 ) -> Result<Session, Failure> {
+    session_in(project(Path::new("."))?, (global, runtime, npm), renderer)
+}
+
+/// As [`session`], for the project in a folder.
+pub fn session_in(
+    project: PathBuf,
+    (global, runtime, npm): (&Global, &Runtime, &NpmFlags),
+    renderer: &Arc<Renderer>,
+) -> Result<Session, Failure> {
     let env = environment();
-    let project = project(Path::new("."))?;
+    let mut session = reading_session(global, project, npm, renderer)?;
+    session.host = host(runtime, &env, &session.store, renderer);
+    Ok(session)
+}
+
+/// A run that only reads: Node is not asked for its version.
+pub fn reading_session(
+    global: &Global,
+    project: PathBuf,
+    npm: &NpmFlags,
+    renderer: &Arc<Renderer>,
+) -> Result<Session, Failure> {
+    let env = environment();
     let registry = global
         .registry
         .iter()
@@ -69,14 +105,36 @@ pub fn session(
     config.before(0)?;
     config.limits()?;
     let store = store(global, &env)?;
-    let host = host(runtime, &env, &store, renderer);
     Ok(Session {
         project,
         config,
         store,
-        host,
+        host: Target::host(None, None),
         reporter: Arc::clone(renderer) as _,
     })
+}
+
+/// The folder that a typed lock or project means, and the lock's file name when one was named.
+pub fn lock_place(typed: Option<&Path>) -> Result<(PathBuf, Option<String>), Failure> {
+    let Some(typed) = typed else {
+        return Ok((project(Path::new("."))?, None));
+    };
+    let missing = |_| Failure {
+        code: "ENOENT".to_owned(),
+        ..Failure::usage(
+            format!("there is nothing at `{}`", typed.display()),
+            "name a lock file, or a project folder that has one",
+        )
+    };
+    let path = typed.canonicalize().map_err(missing)?;
+    if path.is_dir() {
+        return Ok((path, None));
+    }
+    // The name as typed: a symbolic link's own counts.
+    let name = typed.file_name().and_then(|name| name.to_str());
+    let folder = typed.parent().filter(|folder| *folder != Path::new(""));
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    Ok((folder.map_err(missing)?, name.map(str::to_owned)))
 }
 
 /// The project that `start` lies in, as npm finds it: the nearest folder upwards with a
@@ -167,7 +225,8 @@ fn strategy(config: &Config) -> Result<Strategy, Failure> {
     }
 }
 
-fn omit(config: &Config) -> Omit {
+/// What flags and files leave out.
+pub fn omit(config: &Config) -> Omit {
     let omitted = config.omitted();
     Omit {
         dev: omitted.contains(&"dev"),
@@ -227,6 +286,11 @@ pub fn shrinkwrap_request(
     })
 }
 
+/// How `heatseal merge` resolves: as `heatseal shrinkwrap` would.
+pub fn merge_options(session: &Session) -> Result<Options, Failure> {
+    options(session, Update::Nothing, true)
+}
+
 /// What `heatseal install` and `heatseal ci` are asked to do.
 pub fn install_request(
     frozen: bool,
@@ -242,13 +306,15 @@ pub fn install_request(
             Whose::Npm => Scripts::AsNpm,
             Whose::Allowed => Scripts::Allowed,
         },
-        target: args.target.clone().map(with_libc),
+        target: args.target.clone().map(Target::with_libc),
         allow_scripts: args.allow_scripts.clone(),
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
         isolated: config.text("install-strategy") == Some("linked"),
         dry_run: args.dry_run,
+        inspect: args.inspect,
+        strict_platform: args.strict_platform,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
             Linking::Reflink => LinkMode::Reflink,
@@ -260,36 +326,37 @@ pub fn install_request(
     })
 }
 
-/// What `heatseal verify` is asked to hold the tree against: a frozen install.
-pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
+/// How `heatseal platforms` fetches, and what it leaves out: as a frozen install does.
+pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
     let config = &session.config;
     Ok(InstallRequest {
         frozen: true,
         omit: omit(config),
-        scripts: Scripts::Allowed,
+        scripts: Scripts::Ignored,
         allow_scripts: Vec::new(),
-        target: args.target.clone().map(with_libc),
-        allow_missing_integrity: args.allow_missing_integrity,
+        target: None,
+        allow_missing_integrity: true,
         allow_without_binary: Vec::new(),
-        bin_links: config.flag("bin-links").unwrap_or(true),
+        bin_links: false,
         isolated: config.text("install-strategy") == Some("linked"),
         dry_run: true,
+        inspect: false,
+        strict_platform: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,
     })
 }
 
-/// `linux-x64` says nothing of a C library, and nearly all of Linux has glibc.
-fn with_libc(target: Target) -> Target {
-    let glibc = Libc {
-        family: LibcFamily::Glibc,
-        version: None,
-    };
-    Target {
-        libc: target.libc.or((target.os == "linux").then_some(glibc)),
-        ..target
-    }
+/// What `heatseal verify` is asked to hold the tree against: a frozen install.
+pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
+    Ok(InstallRequest {
+        scripts: Scripts::Allowed,
+        target: args.target.clone().map(Target::with_libc),
+        allow_missing_integrity: args.allow_missing_integrity,
+        bin_links: session.config.flag("bin-links").unwrap_or(true),
+        ..platforms_request(session)?
+    })
 }
 
 #[cfg(test)]

@@ -7,15 +7,20 @@ use serde_json::{Value, json};
 use super::args::Shrinkwrap;
 use super::errors::{Failure, exit};
 use super::paint::{one_line, packages};
+use super::platforms::{HOST, configured};
 use super::{Context, bound, interrupt, settings, shown_path, tables};
 use crate::diff::{self, Diff, Environment, environments};
 use crate::lock::Lock;
+use crate::manifest;
 use crate::ops::{self, ImportReport, ShrinkwrapOutcome};
-use crate::platforms;
+use crate::platforms::{self, Aim};
+use crate::target::Target;
 
 pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
     let session = settings::session(&context.global, &args.runtime, &args.npm, &context.renderer)?;
     let request = settings::shrinkwrap_request(args, &session)?;
+    let manifest = manifest::read(&session.project).ok();
+    let aims = configured(manifest.map(|file| file.manifest).as_ref(), &session.host)?;
     interrupt::listen(session.project.clone());
     let outcome = ops::shrinkwrap(&session, &request)?;
     context.renderer.finish();
@@ -41,7 +46,7 @@ pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
         tell_import(import, context);
     }
     if !args.check {
-        tell_bound(&outcome.lock, context);
+        tell_bound(&outcome.lock, &aims, context);
     }
     close(args, &outcome, context);
     Ok(if args.check && outcome.changed {
@@ -160,11 +165,20 @@ fn import_document(import: &ImportReport) -> Value {
 }
 
 /// The packages that somebody should look at before deploying to another platform.
-fn tell_bound(lock: &Lock, context: &Context) {
+fn tell_bound(lock: &Lock, aims: &[Aim], context: &Context) {
     if context.global.quiet {
         return;
     }
-    let findings = platforms::findings(lock, &platforms::default_targets());
+    let targets: Vec<Target> = aims.iter().map(|aim| aim.target.clone()).collect();
+    let mut findings = platforms::findings(lock, &targets);
+    for finding in &mut findings {
+        let aim = aims
+            .iter()
+            .find(|aim| aim.target.to_string() == finding.target);
+        if let Some(aim) = aim.filter(|aim| aim.label != HOST) {
+            finding.target.clone_from(&aim.label);
+        }
+    }
     for line in bound::lines(&findings, context.renderer.paint) {
         context.renderer.say(&line);
     }

@@ -1,17 +1,21 @@
 //! Changes as a table: by class and risk, the riskiest first.
 
-use super::paint::{Paint, count, one_line};
+use rustc_hash::FxHashMap;
+
+use super::diff::details;
+use super::paint::{Paint, count, one_line, shortened};
+use crate::collate;
 use crate::diff::{Change, Class, Diff, Side, shown_address};
 
 /// How much attention a class deserves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Risk {
+pub enum Risk {
     High,
     Medium,
     Low,
 }
 
-fn risk(class: Class) -> Risk {
+pub fn risk(class: Class) -> Risk {
     match class {
         Class::Content
         | Class::Source
@@ -29,7 +33,7 @@ fn risk(class: Class) -> Risk {
     }
 }
 
-fn title(class: Class) -> &'static str {
+pub fn title(class: Class) -> &'static str {
     match class {
         Class::Content => "same version, other content",
         Class::Source => "host or protocol changed",
@@ -54,16 +58,13 @@ fn title(class: Class) -> &'static str {
 pub fn changes(diff: &Diff, paint: Paint) -> String {
     let mut out = String::new();
     for class in Class::ALL {
-        let rows: Vec<Row> = diff
-            .changes
-            .iter()
-            .filter(|change| change.class == class)
-            .map(Row::of)
-            .collect();
-        if rows.is_empty() {
+        let changes = diff.changes.iter().filter(|change| change.class == class);
+        let changes: Vec<&Change> = changes.collect();
+        if changes.is_empty() {
             continue;
         }
-        let head = format!("{} ({})", title(class), count(rows.len()));
+        let rows = rows(&changes);
+        let head = format!("{} ({})", title(class), count(changes.len()));
         out.push_str(&match risk(class) {
             Risk::High => paint.red(head),
             Risk::Medium => paint.yellow(head),
@@ -76,31 +77,76 @@ pub fn changes(diff: &Diff, paint: Paint) -> String {
 }
 
 /// One package: its name, both sides, and what else is to be said.
-struct Row {
-    name: String,
-    before: String,
-    after: String,
-    notes: String,
+pub struct Row {
+    pub name: String,
+    pub before: String,
+    pub after: String,
+    pub notes: String,
+    /// What differs inside, one thing a line.
+    pub details: Vec<String>,
+}
+
+/// The rows of one class; copies of a package that differ in the same way share one.
+pub fn rows(changes: &[&Change]) -> Vec<Row> {
+    let mut groups: Vec<Vec<&Change>> = Vec::new();
+    let mut places: FxHashMap<[String; 3], usize> = FxHashMap::default();
+    for change in changes {
+        let side = |side: &Option<Side>| side.as_ref().map(|side| state(side, change));
+        let [before, after] = [&change.before, &change.after].map(|s| side(s).unwrap_or_default());
+        let at = places.get(&[change.name.clone(), before.clone(), after.clone()]);
+        let alike = |first: &Change| first.also == change.also && change.contents.is_none();
+        match at.filter(|at| alike(groups[**at][0])) {
+            Some(at) if change.files.is_empty() => groups[*at].push(change),
+            _ => {
+                places.insert([change.name.clone(), before, after], groups.len());
+                groups.push(vec![change]);
+            }
+        }
+    }
+    groups.iter().map(|group| Row::of(group)).collect()
 }
 
 impl Row {
-    fn of(change: &Change) -> Self {
+    /// `changes`: one, or copies that differ in the same way.
+    pub fn of(changes: &[&Change]) -> Self {
+        let change = changes[0];
         let side = |side: Option<&Side>| {
-            side.map_or("–".to_owned(), |side| one_line(&state(side, change)))
+            side.map_or("–".to_owned(), |side| clipped(&state(side, change)))
         };
+        let mut via: Vec<&str> = Vec::new();
+        for name in changes.iter().flat_map(|change| &change.via) {
+            if !via.contains(&name.as_str()) {
+                via.push(name);
+            }
+        }
+        if changes.len() > 1 {
+            via.sort_by(|a, b| collate::compare(a, b));
+        }
+        let mut notes = notes(change, &via);
+        if changes.len() > 1 {
+            notes.insert(0, format!("{} copies", count(changes.len())));
+        }
         Self {
-            name: one_line(&change.name),
+            details: details::lines(change),
+            name: clipped(&change.name),
             before: side(change.before.as_ref()),
             after: side(change.after.as_ref()),
-            notes: one_line(&notes(change)),
+            notes: clipped(&notes.join("; ")),
         }
     }
+}
+
+/// Foreign text on one line that is no longer than anybody reads.
+fn clipped(text: &str) -> String {
+    shortened(one_line(text))
 }
 
 /// What a class is about, on one side.
 fn state(side: &Side, change: &Change) -> String {
     let version = || side.version.clone().unwrap_or_else(|| "linked".to_owned());
     match change.class {
+        // The disk tells more than the hashes, which are the same.
+        Class::Content if !change.files.is_empty() => version(),
         Class::Content | Class::Integrity => match &side.integrity {
             Some(integrity) => integrity.chars().take(18).chain("…".chars()).collect(),
             None => "no integrity".to_owned(),
@@ -129,18 +175,15 @@ fn origin(address: &str) -> String {
 }
 
 /// The other classes, and who brings the package.
-fn notes(change: &Change) -> String {
+fn notes(change: &Change, via: &[&str]) -> Vec<String> {
     let mut notes: Vec<String> = change
         .also
         .iter()
-        .map(|class| title(*class).to_owned())
+        .map(|class| note(*class, change))
         .collect();
-    let others: Vec<&str> = change
-        .via
-        .iter()
-        .map(String::as_str)
-        .filter(|name| *name != change.name)
-        .collect();
+    notes.extend(details::size(change));
+    let others = via.iter().copied();
+    let others: Vec<&str> = others.filter(|name| *name != change.name).collect();
     match others.as_slice() {
         [] => {}
         [one, two, three, rest @ ..] if !rest.is_empty() => {
@@ -148,7 +191,26 @@ fn notes(change: &Change) -> String {
         }
         few => notes.push(format!("via {}", few.join(", "))),
     }
-    notes.join("; ")
+    notes
+}
+
+/// A class that does not lead: its title, or what it is about.
+fn note(class: Class, change: &Change) -> String {
+    if class == Class::Flags {
+        return "other flags".to_owned();
+    }
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return title(class).to_owned();
+    };
+    match class {
+        Class::Licence => {
+            let licence = |side: &Side| side.license.clone().unwrap_or_else(|| "none".to_owned());
+            format!("licence {} → {}", licence(before), licence(after))
+        }
+        Class::Direct if !after.direct => "no longer a direct dependency".to_owned(),
+        Class::Deprecated if after.deprecated.is_none() => "no longer deprecated".to_owned(),
+        _ => title(class).to_owned(),
+    }
 }
 
 /// Columns beyond this width do not widen the table.
@@ -182,5 +244,10 @@ fn push_rows(out: &mut String, rows: &[Row], paint: Paint) {
         };
         out.push_str(&line);
         out.push('\n');
+        for detail in &row.details {
+            out.push_str("      ");
+            out.push_str(&shortened(detail.clone()));
+            out.push('\n');
+        }
     }
 }

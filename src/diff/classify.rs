@@ -5,48 +5,61 @@ use url::Url;
 
 use super::Class;
 use super::graph::{Graph, Side};
+use super::known::{Fact, Known};
 use super::matching::Pair;
 use crate::integrity::Integrity;
+use crate::npmrc::public_host;
 
-/// Every class that applies, riskiest first; none when nothing differs.
-pub(super) fn classes(pair: &Pair, before: &Graph, after: &Graph) -> Vec<Class> {
-    let mut classes = match (pair.before, pair.after) {
-        (Some(old), Some(new)) => both(&before.nodes[old].side, &after.nodes[new].side),
-        (Some(old), None) => removed(pair, old, before, after),
-        (None, Some(new)) => added(pair, &after.nodes[new].side),
+/// Every class that applies as far as both environments tell, in no order.
+pub(super) fn classes(pair: &Pair, graphs: (&Graph, &Graph), known: Known) -> Vec<Class> {
+    let (before, after) = graphs;
+    match (pair.before, pair.after) {
+        (Some(old), Some(new)) => both(&before.nodes[old].side, &after.nodes[new].side, known),
+        (Some(old), None) => removed(pair, old, graphs, known),
+        (None, Some(new)) => added(pair, &after.nodes[new].side, known),
         (None, None) => Vec::new(),
-    };
-    classes.sort_unstable();
-    classes.dedup();
-    classes
+    }
 }
 
-fn added(pair: &Pair, side: &Side) -> Vec<Class> {
+fn added(pair: &Pair, side: &Side, known: Known) -> Vec<Class> {
     if pair.copy {
         return vec![Class::Moved];
     }
     let mut classes = vec![Class::Added];
-    if side.install_script {
-        classes.push(Class::InstallScript);
-    }
-    if side.deprecated.is_some() {
-        classes.push(Class::Deprecated);
-    }
+    let mut add = |applies: bool, class: Class| {
+        if applies {
+            classes.push(class);
+        }
+    };
+    add(
+        side.install_script && known.has(Fact::Scripts),
+        Class::InstallScript,
+    );
+    add(side.family && known.has(Fact::Platforms), Class::Native);
+    add(
+        side.deprecated.is_some() && known.has(Fact::Deprecations),
+        Class::Deprecated,
+    );
+    add(side.unfit, Class::Platform);
     classes
 }
 
-fn removed(pair: &Pair, old: usize, before: &Graph, after: &Graph) -> Vec<Class> {
+fn removed(pair: &Pair, old: usize, graphs: (&Graph, &Graph), known: Known) -> Vec<Class> {
     if pair.copy {
         return vec![Class::Moved];
     }
+    let (before, after) = graphs;
     let side = &before.nodes[old].side;
     let mut classes = vec![Class::Removed];
-    if side.direct {
+    if side.direct && known.has(Fact::Direct) {
         classes.push(Class::Direct);
+    }
+    if side.family && known.has(Fact::Platforms) {
+        classes.push(Class::Native);
     }
     // A prebuilt binary that is gone while the package that chooses it stays.
     let is_bound = !(side.os.is_empty() && side.cpu.is_empty() && side.libc.is_empty());
-    if is_bound {
+    if is_bound && known.has(Fact::Platforms) {
         let dependants = before.dependants(old);
         let mut others = after.nodes.iter().map(|node| node.side.name.as_str());
         if others.any(|name| dependants.contains(name)) {
@@ -56,45 +69,72 @@ fn removed(pair: &Pair, old: usize, before: &Graph, after: &Graph) -> Vec<Class>
     classes
 }
 
-fn both(old: &Side, new: &Side) -> Vec<Class> {
+fn both(old: &Side, new: &Side, known: Known) -> Vec<Class> {
     let mut classes = Vec::new();
-    let mut add = |applies: bool, class: Class| {
-        if applies {
+    let mut add = |class: Class, needs: Fact, applies: bool| {
+        if applies && known.has(needs) {
             classes.push(class);
         }
     };
     let bump = bump(old, new);
     let downgraded = bump.is_some_and(|(_, is_down)| is_down);
-    add(bump.is_none() && other_content(old, new), Class::Content);
-    add(other_source(old, new), Class::Source);
-    add(weaker(old, new), Class::Integrity);
+    let same = bump.is_none();
     add(
-        new.install_script && !old.install_script,
-        Class::InstallScript,
+        Class::Content,
+        Fact::Integrity,
+        same && other_content(old, new),
     );
-    add(lost_platform(old, new), Class::Platform);
-    add(old.direct && (!new.direct || downgraded), Class::Direct);
+    add(Class::Source, Fact::Sources, other_source(old, new));
+    add(Class::Integrity, Fact::Integrity, weaker(old, new));
+    add(
+        Class::InstallScript,
+        Fact::Scripts,
+        new.install_script && !old.install_script,
+    );
+    add(Class::Native, Fact::Platforms, old.family != new.family);
+    add(
+        Class::Platform,
+        Fact::Platforms,
+        lost_platform(old, new) || (new.unfit && !old.unfit),
+    );
+    add(
+        Class::Direct,
+        Fact::Direct,
+        old.direct && (!new.direct || downgraded),
+    );
+    add(
+        Class::Moved,
+        Fact::Places,
+        same && old.location != new.location,
+    );
+    add(Class::Licence, Fact::Licences, old.license != new.license);
+    add(
+        Class::Deprecated,
+        Fact::Deprecations,
+        old.deprecated != new.deprecated,
+    );
+    add(Class::Flags, Fact::Flags, old.flags != new.flags);
+    add(Class::Flags, Fact::Details, same && !old.same_rest(new));
     if let Some((class, _)) = bump {
-        add(true, class);
+        classes.push(class);
     }
-    add(bump.is_none() && old.location != new.location, Class::Moved);
-    add(old.license != new.license, Class::Licence);
-    add(old.deprecated != new.deprecated, Class::Deprecated);
-    let other_details = bump.is_none() && !old.same_rest(new);
-    add(old.flags != new.flags || other_details, Class::Flags);
-    if classes.is_empty() && only_details(old, new) {
+    if classes.is_empty() && only_details(old, new, known) {
         classes.push(Class::Flags);
     }
     classes
 }
 
 /// Differences that mean nothing by themselves, such as a stronger hash.
-fn only_details(old: &Side, new: &Side) -> bool {
-    old.resolved != new.resolved
-        || old.integrity != new.integrity
-        || old.install_script != new.install_script
-        || (&old.os, &old.cpu, &old.libc) != (&new.os, &new.cpu, &new.libc)
-        || old.direct != new.direct
+fn only_details(old: &Side, new: &Side, known: Known) -> bool {
+    let differ = |fact: Fact, differ: bool| differ && known.has(fact);
+    differ(Fact::Sources, old.resolved != new.resolved)
+        || differ(Fact::Integrity, old.integrity != new.integrity)
+        || differ(Fact::Scripts, old.install_script != new.install_script)
+        || differ(
+            Fact::Platforms,
+            (&old.os, &old.cpu, &old.libc) != (&new.os, &new.cpu, &new.libc),
+        )
+        || differ(Fact::Direct, old.direct != new.direct)
 }
 
 /// How far apart two versions are, and whether the new one is lower. `None` when they are equal.
@@ -163,6 +203,12 @@ fn origin(address: &str) -> (String, String) {
     match Url::parse(address) {
         Ok(url) => {
             let host = url.host_str().unwrap_or_default();
+            // yarn 1 names npm's own registry by a name of its own.
+            let host = if host == concat!("registry.", "yarn", "pkg.com") {
+                public_host()
+            } else {
+                host
+            };
             let port = url.port_or_known_default().unwrap_or(0);
             (url.scheme().to_owned(), format!("{host}:{port}"))
         }

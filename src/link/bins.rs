@@ -146,7 +146,7 @@ fn check(package: &str, name: &str, target: &str) -> Result<String, LinkError> {
 }
 
 /// The content that npm gives a bin's file: LF instead of CRLF after its first line, `#!…`.
-pub(super) fn mended(bytes: Vec<u8>) -> Vec<u8> {
+pub fn mended(bytes: Vec<u8>) -> Vec<u8> {
     if !crate::store::has_crlf_shebang(&bytes) {
         return bytes;
     }

@@ -26,6 +26,7 @@ mod tests;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+pub use bins::mended;
 pub use error::{FetchError, LinkError};
 pub use expect::{Entry, Expected, expect};
 pub use ground::is_mount_point;
@@ -36,7 +37,7 @@ use crate::integrity::Integrity;
 use crate::manifest::Claims;
 use crate::name::PackageId;
 use crate::report::{Event, Reporter};
-use crate::store::Store;
+use crate::store::{Archive, Store};
 
 /// Everything that `node_modules` shall hold.
 #[derive(Debug, Clone, Default)]
@@ -127,6 +128,8 @@ pub struct Means<'a> {
     pub fetch: &'a dyn Fetch,
     pub mode: LinkMode,
     pub reporter: &'a dyn Reporter,
+    /// Sees each package that arrived once the store has it, and may keep findings about it there.
+    pub look_into: Option<&'a (dyn Fn(&Archive<'_>) + Sync)>,
 }
 
 /// Builds the wanted tree beside the project's present one.

@@ -106,6 +106,7 @@ impl Fixture {
             fetch: &self.fetch,
             mode,
             reporter: &Silent,
+            look_into: None,
         };
         stage(&self.project(), &self.wanted, means)
     }

@@ -293,6 +293,9 @@ impl Crew<'_> {
                 if let Some(source) = &wanted.source {
                     store.remember(source, package.sha512());
                 }
+                if let Some(look_into) = self.means.look_into {
+                    look_into(&archive);
+                }
                 let _ = self.slots[slot].set(package);
             }
             Err(StoreError::ReadOnly(..)) => {}

@@ -142,6 +142,14 @@ fn check_name<'a>(parts: &mut impl Iterator<Item = &'a str>) -> Result<(), KeyFl
 ///
 /// - Source: npm takes all of these; `GHSA-fr4h-3cph-29xv`, `GHSA-c59q-g84q-2gj5`.
 pub fn check(lock: &Lock) -> Result<(), LockError> {
+    check_whole(lock)?;
+    lock.packages
+        .iter()
+        .try_for_each(|(key, entry)| check_entry(lock, key, entry))
+}
+
+/// The part of [`check`] that is about the lock as a whole and its keys.
+pub fn check_whole(lock: &Lock) -> Result<(), LockError> {
     let file = || lock.file_name.clone();
     if let Some(line) = conflict::first_marker(&lock.bytes) {
         return Err(LockError::Conflict { file: file(), line });
@@ -169,19 +177,30 @@ pub fn check(lock: &Lock) -> Result<(), LockError> {
             });
         }
     }
-    check_places(lock)?;
-    lock.packages.iter().try_for_each(|(key, entry)| {
-        check_version(lock, key, entry)?;
-        let flaw = flaw_of(key, entry);
-        flaw.map_or(Ok(()), |(member, why)| {
-            Err(LockError::Entry {
-                file: file(),
-                line: lock.line_of(key),
-                key: key.clone(),
-                member,
-                why,
-            })
+    check_places(lock)
+}
+
+fn check_entry(lock: &Lock, key: &str, entry: &Map<String, Value>) -> Result<(), LockError> {
+    check_version(lock, key, entry)?;
+    let flaw = flaw_of(key, entry);
+    flaw.map_or(Ok(()), |(member, why)| {
+        Err(LockError::Entry {
+            file: lock.file_name.clone(),
+            line: lock.line_of(key),
+            key: key.to_owned(),
+            member,
+            why,
         })
+    })
+}
+
+/// The first flaw of each entry that [`check`] refuses: its key, the member, and what is wrong.
+pub fn entry_flaws(lock: &Lock) -> impl Iterator<Item = (&str, &'static str, &'static str)> {
+    lock.packages.iter().filter_map(|(key, entry)| {
+        let version = check_version(lock, key, entry).err();
+        let version = version.map(|_| ("version", "is not a version"));
+        let (member, why) = version.or_else(|| flaw_of(key, entry))?;
+        Some((key.as_str(), member, why))
     })
 }
 

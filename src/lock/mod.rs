@@ -19,10 +19,10 @@ mod places;
 mod read;
 mod write;
 
-pub use check::{KeyFlaw, Place, check, check_key};
+pub use check::{KeyFlaw, Place, check, check_key, check_whole, entry_flaws};
 pub use entries::{entries, entry};
 pub use nested::dependencies;
-pub use places::Index;
+pub use places::{Index, link_target};
 pub use read::{find, find_and_read, parse, parse_for};
 pub use write::{Style, Top, text, write_if_changed};
 
@@ -102,6 +102,11 @@ pub fn folder_name(location: &str) -> &str {
     } else {
         &location[base..]
     }
+}
+
+/// Is it a package's place, and not a folder of the project's own or outside of it?
+pub fn is_in_modules(location: &str) -> bool {
+    location.starts_with("node_modules/") || location.contains("/node_modules/")
 }
 
 /// The package's name: the entry's own if it has one, else its folder's.
@@ -249,6 +254,24 @@ pub enum LockError {
     #[error("neither npm-shrinkwrap.json nor package-lock.json is in `{}`", .0.display())]
     #[diagnostic(code(ENOLOCK), help("run `heatseal shrinkwrap` to write one"))]
     Missing(PathBuf),
+}
+
+impl LockError {
+    /// The 1-based line that is meant, where it is known.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Json { source, .. } | Self::Unmergeable { source, .. } => Some(source.line),
+            Self::Conflict { line, .. }
+            | Self::Duplicate { line, .. }
+            | Self::Deep { line, .. } => Some(*line),
+            Self::WrongType { line, .. }
+            | Self::Key { line, .. }
+            | Self::Entry { line, .. }
+            | Self::EntryVersion { line, .. }
+            | Self::MissingTarget { line, .. } => *line,
+            _ => None,
+        }
+    }
 }
 
 fn on_line(line: Option<usize>) -> String {

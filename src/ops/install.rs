@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::complete;
 use super::download::Download;
 use super::git::Packing;
+use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
-use super::origins::OriginError;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
@@ -19,11 +19,12 @@ use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, stat
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::ConfigError;
+use crate::origins::OriginError;
 use crate::registry::RegistryError;
 use crate::report::Event;
 use crate::resolve::{self, Omit, Options, ResolveError, Tree};
 use crate::scripts::{Plan, Ran, ScriptError};
-use crate::store::{Store, StoreError};
+use crate::store::{Archive, Store, StoreError};
 use crate::target::Target;
 
 #[derive(Debug, Clone)]
@@ -45,6 +46,10 @@ pub struct InstallRequest {
     pub isolated: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Open every tarball first, and fail when a required package cannot run on the target.
+    pub strict_platform: bool,
+    /// Look into what arrives for binaries, and keep the findings in the store.
+    pub inspect: bool,
     /// Git dependencies that are being prepared around this install, as their locks name them.
     pub preparing: Vec<String>,
     /// Resolution settings: which edges count, which platform is meant.
@@ -110,6 +115,8 @@ pub enum InstallError {
         packages: Vec<String>,
         target: String,
     },
+    #[error("{} cannot run on {target}", if unfit.len() == 1 { "a package".to_owned() } else { format!("{} packages", unfit.len()) })]
+    Unfit { unfit: Vec<String>, target: String },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -225,15 +232,18 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     } else {
         Look::Folders
     };
-    if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store, closely)
-    {
-        return Ok(InstallOutcome {
+    let current = (!request.dry_run).then(|| state::current(project, &digest, &store, closely));
+    let current = current.flatten();
+    let up_to_date = |packages| -> Result<InstallOutcome, InstallError> {
+        Ok(InstallOutcome {
             packages,
             current: true,
             scripts_run: lifecycle.run_own()?,
             ..InstallOutcome::default()
-        });
+        })
+    };
+    if let Some(packages) = current.filter(|_| !request.strict_platform) {
+        return up_to_date(packages);
     }
     let lock = lock::parse_for(lock_bytes, &lock_name, || Some((*manifest).clone()))?;
     lock.has_at_most(most_packages)?;
@@ -259,6 +269,10 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     }
     complete::check_families(&lock, &selection, request, &manifest)?;
+    complete::check_binaries(session, &store, &lock, &selection, request)?;
+    if let Some(packages) = current {
+        return up_to_date(packages);
+    }
     let outcome = InstallOutcome {
         packages: selection.wanted.packages.len(),
         skipped: selection.skipped.clone(),
@@ -312,7 +326,7 @@ pub(super) fn locked_tree(
     if !entries.is_empty() {
         return Err(InstallError::Dishonest {
             lock: lock.file_name.clone(),
-            entries,
+            entries: entries.iter().map(ToString::to_string).collect(),
         });
     }
     let mut warnings = resolve::check_dev_engines(manifest, options)?;
@@ -389,11 +403,13 @@ impl Run<'_> {
         let registry = session.registry(&request.options)?;
         let packing = Packing::new(self.choice, &selection.candidates);
         let download = Download::new(&registry, packing);
+        let note = |archive: &Archive<'_>| inspect::note(self.store, archive);
         let means = Means {
             store: self.store,
             fetch: &download,
             mode: request.link_mode,
             reporter: &*session.reporter,
+            look_into: request.inspect.then_some(&note),
         };
         let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();

@@ -17,10 +17,10 @@ use serde_json::{Map, Value};
 use sha3::Shake256;
 use sha3::digest::{ExtendableOutput as _, Update as _, XofReader as _};
 
-use super::origins::OriginError;
 use super::wanted::{Choice, Selection};
 use crate::link::WantedLink;
 use crate::lock;
+use crate::origins::OriginError;
 use crate::resolve::{self, EdgeId, Kind, NodeId, Tree};
 use crate::scripts;
 

@@ -23,7 +23,7 @@ use crate::manifest;
 use crate::name::PackageId;
 use crate::scripts::Plan;
 use crate::store::{Bench, Package, Store};
-use crate::verify::{self, Record, Report};
+use crate::verify::{self, Report};
 
 /// What was compared, and what was found.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ fn run(session: &Session, request: &InstallRequest) -> Result<VerifyOutcome, Ins
         claims_known: !lock.loaded_from_v1,
     };
     let store = Store::open(&session.store, umask_of(project, session))?;
-    let record = recorded(project, &store);
+    let record = verify::recorded(project, &store);
     let selection = choice.select(&record.left_out)?;
     let wanted = &selection.wanted;
     let packing = Packing::new(choice, &selection.candidates);
@@ -162,17 +162,6 @@ fn want((slot, package): (usize, &&WantedPackage)) -> TarballWant {
     }
 }
 
-/// The kind of record that tells what scripts left.
-const RECORD: &str = "scripts";
-
-fn recorded(project: &Path, store: &Store) -> Record {
-    let path = state::record_of(project, store, RECORD);
-    let bytes = path.and_then(|path| fs::read(path).ok());
-    bytes
-        .and_then(|bytes| Record::parse(&bytes))
-        .unwrap_or_default()
-}
-
 /// Keeps what the scripts of `plan` left in their packages' folders, for [`verify`]. Best effort:
 /// without it `verify` tells of everything that they changed.
 pub(super) fn remember(
@@ -182,7 +171,7 @@ pub(super) fn remember(
     plan: &Plan,
     left_out: &[String],
 ) {
-    let Some(path) = state::record_of(&session.project, store, RECORD) else {
+    let Some(path) = state::record_of(&session.project, store, verify::RECORD) else {
         return;
     };
     let packages = wanted.packages.iter().filter(|package| !package.bundled);

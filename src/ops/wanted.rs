@@ -9,7 +9,6 @@ use super::git;
 use super::install::InstallRequest;
 use super::isolated;
 use super::lifecycle::Scripts;
-use super::origins::{self, OriginError};
 use super::session::Session;
 use crate::integrity::{Algorithm, Integrity};
 use crate::json::Document;
@@ -17,6 +16,7 @@ use crate::link::{Wanted, WantedLink, WantedPackage};
 use crate::lock::{self, Style, Top};
 use crate::manifest::Claims;
 use crate::name::PackageId;
+use crate::origins::{self, OriginError};
 use crate::resolve::{self, NodeId, Tree};
 use crate::scripts::{Candidate, Flags, Kind, Policy};
 
@@ -171,7 +171,7 @@ impl Choice<'_> {
             .as_ref()
             .is_some_and(|integrity| integrity.strongest() == Algorithm::Sha512);
         if !bundled {
-            origins::check(self.session, tree, id, &package)?;
+            origins::check(&self.session.config, tree, id, &package)?;
         }
         let commit = node.resolved.as_deref().filter(|url| git::is_pinned(url));
         let source = commit.map(|commit| {

@@ -3,10 +3,12 @@
 //! [`Facts`] are a function of the tarball's bytes alone: they are found once and kept by its
 //! integrity. What they mean on a target is the verdict's affair.
 
+use serde::{Deserialize, Serialize};
+
 use crate::target::LibcFamily;
 
 /// Everything in one tarball that may tie it to a platform.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Facts {
     /// Compiled files, by path.
     pub binaries: Vec<Binary>,
@@ -19,7 +21,7 @@ pub struct Facts {
 }
 
 /// The platforms that a manifest allows; each list may hold negations (`!win32`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Declared {
     pub os: Vec<String>,
     pub cpu: Vec<String>,
@@ -27,7 +29,7 @@ pub struct Declared {
 }
 
 /// One compiled file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binary {
     /// Below the package's folder.
     pub path: String,
@@ -39,7 +41,7 @@ pub struct Binary {
     pub slices: Vec<Slice>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Format {
     Elf,
     MachO,
@@ -47,7 +49,7 @@ pub enum Format {
     Wasm,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kind {
     /// Node loads it: it registers itself or imports Node's symbols.
     Addon,
@@ -59,7 +61,7 @@ pub enum Kind {
 }
 
 /// The part of a binary for one processor.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Slice {
     /// As `process.platform` says it; none where the file does not tell.
     pub os: Option<String>,
@@ -86,7 +88,7 @@ pub struct Slice {
 }
 
 /// What an addon asks of Node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum NodeApi {
     /// No addon, or none of the signs was found.
     #[default]
@@ -98,7 +100,7 @@ pub enum NodeApi {
 }
 
 /// How a package gets native code on a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Recipe {
     /// Picks one of `prebuilds/` in the tarball (prebuildify's layout), else builds.
     NodeGypBuild,
@@ -123,7 +125,7 @@ pub enum Recipe {
 }
 
 /// Where an install script would fetch from.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Download {
     /// With `{platform}`, `{arch}`, `{libc}`, `{node_abi}`, `{napi_build_version}` and so on left
     /// open, as the tool writes them.

@@ -24,6 +24,8 @@ struct Named {
     cpu: Option<&'static str>,
     libc: Option<LibcFamily>,
     wasm: bool,
+    /// The rest of the name: members of one package with the same rest stand for each other.
+    stem: String,
 }
 
 /// Places of the packages that have a family, with its members.
@@ -61,27 +63,58 @@ fn member(lock: &Lock, index: &Index, location: &str, name: &str) -> Member {
 }
 
 /// What becomes of a family on a target.
+///
+/// A package may need several members at once (a binding and its library): their names differ in
+/// more than the platform, and each such kind is asked for by itself.
 pub(super) fn verdict(members: &[Member], target: &Target) -> (Verdict, Family) {
     let mut family = Family {
         size: members.len(),
         compiled: members.iter().filter(|member| member.is_compiled()).count(),
         ..Family::default()
     };
-    for member in members.iter().filter(|member| member.is_for(target)) {
-        let list = match member.at {
-            Some(_) => &mut family.present,
-            None => &mut family.absent,
-        };
-        list.push(member.name.clone());
+    let mut lacks_a_kind = false;
+    for kind in kinds(members, target) {
+        lacks_a_kind |= kind.iter().all(|member| member.at.is_none());
+        for member in kind {
+            let list = match member.at {
+                Some(_) => &mut family.present,
+                None => &mut family.absent,
+            };
+            list.push(member.name.clone());
+        }
     }
-    let verdict = if !family.present.is_empty() {
-        Verdict::Runs
-    } else if !family.absent.is_empty() {
+    let verdict = if lacks_a_kind {
         Verdict::Missing
-    } else {
+    } else if family.present.is_empty() {
         Verdict::Uncovered
+    } else {
+        Verdict::Runs
     };
     (verdict, family)
+}
+
+/// What it means to have no member for a target: families of which fewer than two members name a
+/// processor serve the systems that need help, and their package does without elsewhere.
+pub(super) fn without(members: &[Member]) -> Verdict {
+    let compiled = members.iter().filter(|member| member.is_compiled()).count();
+    if compiled > 1 {
+        Verdict::Uncovered
+    } else {
+        Verdict::Skipped
+    }
+}
+
+/// The members for a target, those together of which one is enough.
+pub(super) fn kinds<'a>(members: &'a [Member], target: &Target) -> Vec<Vec<&'a Member>> {
+    let mut kinds: Vec<Vec<&Member>> = Vec::new();
+    for member in members.iter().filter(|member| member.is_for(target)) {
+        let same = |kind: &&mut Vec<&Member>| kind[0].named.stem == member.named.stem;
+        match kinds.iter_mut().find(same) {
+            Some(kind) => kind.push(member),
+            None => kinds.push(vec![member]),
+        }
+    }
+    kinds
 }
 
 impl Member {
@@ -128,19 +161,24 @@ impl Named {
                 "android" => named.os = Some("android"),
                 "openharmony" => named.os = Some("openharmony"),
                 "linuxmusl" => (named.os, named.libc) = (Some("linux"), Some(LibcFamily::Musl)),
-                "x64" | "amd64" => named.cpu = Some("x64"),
+                "x64" | "amd64" | "64" => named.cpu = Some("x64"),
                 "arm64" | "aarch64" => named.cpu = Some("arm64"),
-                "ia32" | "386" | "i686" => named.cpu = Some("ia32"),
+                "ia32" | "386" | "i686" | "32" => named.cpu = Some("ia32"),
                 "arm" | "armv7" | "armhf" => named.cpu = Some("arm"),
                 "ppc64" | "ppc64le" => named.cpu = Some("ppc64"),
                 "s390x" => named.cpu = Some("s390x"),
                 "riscv64" => named.cpu = Some("riscv64"),
                 "loong64" => named.cpu = Some("loong64"),
-                "mips64el" => named.cpu = Some("mips64el"),
+                "mips64el" | "mips64le" => named.cpu = Some("mips64el"),
                 "gnu" | "glibc" | "gnueabihf" => named.libc = Some(LibcFamily::Glibc),
                 "musl" | "musleabihf" => named.libc = Some(LibcFamily::Musl),
                 "wasm" | "wasm32" | "wasi" => named.wasm = true,
-                _ => {}
+                // Variants of one platform.
+                "msvc" | "eabi" | "gnueabi" | "universal" | "baseline" => {}
+                rest => {
+                    named.stem.push_str(rest);
+                    named.stem.push('-');
+                }
             }
         }
         named

@@ -1,13 +1,30 @@
 //! Which packages of a lock are bound to a platform.
 //!
-//! From the lock's facts alone: `os`, `cpu` and `libc` as declared; install scripts, which may
+//! [`findings`] asks the lock alone: `os`, `cpu` and `libc` as declared; install scripts, which may
 //! build or download something; and families, that is packages whose `optionalDependencies` are
 //! prebuilt binaries for one platform each. npm decides what to install by the declarations of
 //! what the lock holds, so a member that the lock lacks is silently not there (npm/cli#4828); its
 //! name tells which platform misses it.
+//!
+//! [`report`] goes on with the [`Facts`](facts::Facts) of tarballs, as far as they are known: each
+//! package is judged on each target by the ways in which it gets native code and by the binaries
+//! that it would load there, and what it declares is held against what it ships.
 
+mod evidence;
 pub mod facts;
 mod family;
+mod fit;
+pub mod inspect;
+pub mod json;
+mod judge;
+mod label;
+mod prebuilds;
+mod report;
+
+pub use evidence::{Evidence, host};
+pub use judge::Cell;
+pub use label::{Mislabel, Rule};
+pub use report::{Aim, FactsByLocation, Label, Report, Row, report};
 
 use serde_json::{Map, Value};
 
@@ -40,8 +57,12 @@ pub enum Verdict {
     Missing,
     /// A family has no binary for the target.
     Uncovered,
-    /// An install script decides; the tarball has to be opened to know more.
+    /// An install script decides, and nobody can tell what it does.
     Script,
+    /// An install script fetches the binary from somewhere.
+    Downloads,
+    /// It is compiled at the install, which takes a toolchain.
+    Builds,
     /// It is optional, and its declarations exclude the target.
     Skipped,
     Runs,
@@ -70,6 +91,18 @@ pub struct Family {
 }
 
 impl Verdict {
+    /// The worst first.
+    pub const ALL: [Self; 8] = [
+        Self::CannotRun,
+        Self::Missing,
+        Self::Uncovered,
+        Self::Script,
+        Self::Downloads,
+        Self::Builds,
+        Self::Skipped,
+        Self::Runs,
+    ];
+
     /// Something that will go wrong on the target. [`Self::Uncovered`] is none by itself: many
     /// families only serve the systems that need help, and their package does without elsewhere.
     pub fn is_problem(self) -> bool {
@@ -83,6 +116,8 @@ impl Verdict {
             Self::Missing => "missing",
             Self::Uncovered => "uncovered",
             Self::Script => "script",
+            Self::Downloads => "downloads",
+            Self::Builds => "builds",
             Self::Skipped => "skipped",
             Self::Runs => "runs",
         }
@@ -90,7 +125,7 @@ impl Verdict {
 }
 
 /// The host, and the platforms that most services and their developers use.
-pub fn default_targets() -> Vec<Target> {
+pub fn default_targets(host: &Target) -> Vec<Target> {
     const COMMON: [&str; 5] = [
         "linux-x64-glibc",
         "linux-x64-musl",
@@ -98,7 +133,7 @@ pub fn default_targets() -> Vec<Target> {
         "darwin-arm64",
         "win32-x64",
     ];
-    let mut targets = vec![Target::host(None, None)];
+    let mut targets = vec![host.clone()];
     for target in COMMON.iter().filter_map(|text| text.parse::<Target>().ok()) {
         if !targets.iter().any(|known| same_platform(known, &target)) {
             targets.push(target);
@@ -227,6 +262,20 @@ fn allowed(entry: &Map<String, Value>, target: &Target) -> bool {
     exclusions(entry, target).is_empty()
 }
 
+/// A field of an entry as a list.
+fn declared_values(entry: &Map<String, Value>, field: PlatformField) -> Vec<String> {
+    let values = match entry.get(field.name()) {
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let shown = values.iter().map(|value| match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    });
+    shown.collect()
+}
+
 fn exclusions(entry: &Map<String, Value>, target: &Target) -> Vec<PlatformField> {
     // Only these members are asked about, and most entries have none of them.
     let fields: Map<String, Value> = PlatformField::ALL
@@ -241,3 +290,5 @@ fn exclusions(entry: &Map<String, Value>, target: &Target) -> Vec<PlatformField>
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod verdicts;

@@ -17,7 +17,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use semver::{BuildMetadata, Prerelease, Version};
 
 use super::fields::Field;
-use super::packument::{Body, Packument};
+use super::packument::{Body, Json, Packument};
 use crate::disk;
 use crate::spec::{Mode, parse_version};
 
@@ -364,9 +364,14 @@ fn encode(packument: &Packument, meta: &Meta, registry: &str) -> Option<Vec<u8>>
     out.resize(rows_at + rows.len(), 0);
     let order_at = out.len();
     out.extend(ranked.order.iter().flat_map(|index| index.to_le_bytes()));
-    let head_end = out.len();
+    let head = Head {
+        end: out.len(),
+        rows_at,
+        order_at,
+        tags,
+    };
 
-    let mut known: FxHashMap<&[u8], u32> = FxHashMap::default();
+    let mut known = FxHashMap::default();
     for (index, row) in rows.chunks_exact_mut(ROW).enumerate() {
         put_version(row, ranked.versions.get(index)?.as_ref());
         let time = match json.time {
@@ -376,50 +381,72 @@ fn encode(packument: &Packument, meta: &Meta, registry: &str) -> Option<Vec<u8>>
                 .unwrap_or(NO_TIME),
         };
         row[32..40].copy_from_slice(&time.to_le_bytes());
-        let fields = json.fields(index)?;
-        let mut record = Vec::with_capacity(fields.len() * 8);
-        let mut hasher = FxHasher::default();
-        for (field, span) in &fields {
-            let text = json.bytes.get(span.clone())?;
-            let length = u32::try_from(text.len()).ok().filter(|n| *n < 1 << 24)?;
-            let at = if let Some(at) = known.get(text) {
-                *at
-            } else {
-                let at = u32::try_from(out.len()).ok()?;
-                out.extend_from_slice(text);
-                known.insert(text, at);
-                at
-            };
-            record.extend_from_slice(&at.to_le_bytes());
-            record.extend_from_slice(&(length << 8 | u32::from(*field)).to_le_bytes());
-        }
-        hasher.write(&record);
-        for (_, span) in &fields {
-            hasher.write(json.bytes.get(span.clone())?);
-        }
-        put(row, 24, u32::try_from(out.len()).ok()?);
-        put(row, 28, u32::try_from(fields.len()).ok()?);
-        row[40..48].copy_from_slice(&hasher.finish().to_le_bytes());
-        out.extend_from_slice(&record);
+        put_record(&mut out, row, &mut known, (json, index))?;
     }
     out[rows_at..rows_at + rows.len()].copy_from_slice(&rows);
+    put_head(&mut out, &head, json, meta)?;
+    Some(out)
+}
 
+/// Appends the fields of a version, each text once, and notes in the row where they are.
+fn put_record<'a>(
+    out: &mut Vec<u8>,
+    row: &mut [u8],
+    known: &mut FxHashMap<&'a [u8], u32>,
+    (json, index): (&'a Json, usize),
+) -> Option<()> {
+    let fields = json.fields(index)?;
+    let mut record = Vec::with_capacity(fields.len() * 8);
+    let mut texts = Vec::with_capacity(fields.len());
+    for (field, span) in &fields {
+        let text = json.bytes.get(span.clone())?;
+        let length = u32::try_from(text.len()).ok().filter(|n| *n < 1 << 24)?;
+        let at = if let Some(at) = known.get(text) {
+            *at
+        } else {
+            let at = u32::try_from(out.len()).ok()?;
+            out.extend_from_slice(text);
+            known.insert(text, at);
+            at
+        };
+        record.extend_from_slice(&at.to_le_bytes());
+        record.extend_from_slice(&(length << 8 | u32::from(*field)).to_le_bytes());
+        texts.push(text);
+    }
+    put(row, 24, u32::try_from(out.len()).ok()?);
+    put(row, 28, u32::try_from(fields.len()).ok()?);
+    let sum = checksum(std::iter::once(record.as_slice()).chain(texts));
+    row[40..48].copy_from_slice(&sum.to_le_bytes());
+    out.extend_from_slice(&record);
+    Some(())
+}
+
+/// Where the parts of a file are.
+struct Head {
+    end: usize,
+    rows_at: usize,
+    order_at: usize,
+    tags: u32,
+}
+
+/// Fills in the numbers at the file's start, the checksum of everything up to the records last.
+fn put_head(out: &mut [u8], head: &Head, json: &Json, meta: &Meta) -> Option<()> {
     let (total, now) = (out.len() as u64, now());
     out[..8].copy_from_slice(MAGIC);
     out[16..24].copy_from_slice(&now.to_le_bytes());
     out[24..32].copy_from_slice(&(!now).to_le_bytes());
     out[32..40].copy_from_slice(&total.to_le_bytes());
-    out[40..48].copy_from_slice(&(head_end as u64).to_le_bytes());
-    put(&mut out, 48, meta.max_age);
-    put(&mut out, 52, u32::from(json.time.is_some()));
-    put(&mut out, 56, u32::try_from(json.versions.len()).ok()?);
-    put(&mut out, 60, tags);
-    put(&mut out, 64, u32::try_from(rows_at).ok()?);
-    put(&mut out, 68, u32::try_from(order_at).ok()?);
-    put(&mut out, 72, u32::try_from(ranked.order.len()).ok()?);
-    let sum = checksum([out.get(32..head_end)?]);
+    out[40..48].copy_from_slice(&(head.end as u64).to_le_bytes());
+    put(out, 48, meta.max_age);
+    put(out, 52, u32::from(json.time.is_some()));
+    put(out, 56, u32::try_from(json.versions.len()).ok()?);
+    put(out, 60, head.tags);
+    put(out, 64, u32::try_from(head.rows_at).ok()?);
+    put(out, 68, u32::try_from(head.order_at).ok()?);
+    put(out, 72, u32::try_from(json.ranked().order.len()).ok()?);
+    let sum = checksum([out.get(32..head.end)?]);
     out[8..16].copy_from_slice(&sum.to_le_bytes());
-    Some(out)
+    Some(())
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) -> Option<()> {

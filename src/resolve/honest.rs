@@ -1,5 +1,7 @@
 //! Holds what a lock says of its own entries against its graph: who needs them, and how.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use super::load::Locked;
@@ -8,16 +10,48 @@ use super::tree::Tree;
 use crate::json;
 use crate::spec::SpecKind;
 
-/// Entries that nothing requires, and flags that would leave out what is required: one line each.
+/// An entry of which the lock says what its graph does not bear out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dishonest {
+    pub location: String,
+    pub why: Dishonesty,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dishonesty {
+    /// It has this flag, and could be left out by it.
+    Flag(&'static str),
+    Unneeded,
+    /// A link to a folder that nothing asks for.
+    Link,
+}
+
+impl fmt::Display for Dishonest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let location = &self.location;
+        match self.why {
+            Dishonesty::Flag(flag) => write!(f, "{location} says `{flag}`, but it is not"),
+            Dishonesty::Unneeded => write!(f, "{location} is required by nothing"),
+            Dishonesty::Link => {
+                write!(
+                    f,
+                    "{location} is a link to a folder, but nothing asks for one"
+                )
+            }
+        }
+    }
+}
+
+/// Entries that nothing requires, and flags that would leave out what is required.
 ///
 /// - What npm itself marks as `extraneous` is never installed, so it may stay. So may what came in
 ///   a dependency's bundle or shrinkwrap, which are their authors' business.
 /// - A flag too few leaves nothing out, and is forgiven.
 /// - Source: threats.md rows 49, 51, 52. npm takes all of these.
-pub fn dishonest_entries(tree: &Tree, locked: &Locked) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+pub fn dishonest_entries(tree: &Tree, locked: &Locked) -> Vec<Dishonest> {
+    let mut found = Vec::new();
     if locked.version < 2 {
-        return lines; // its flags and ranges are guesses, and nobody relies on them
+        return found; // its flags and ranges are guesses, and nobody relies on them
     }
     for (location, entry) in &locked.entries {
         let Some(id) = tree.at(tree.root, location) else {
@@ -27,18 +61,22 @@ pub fn dishonest_entries(tree: &Tree, locked: &Locked) -> Vec<String> {
         if id == tree.root || tree.node(id).parent.is_none() {
             continue;
         }
+        let mut add = |why| {
+            found.push(Dishonest {
+                location: location.clone(),
+                why,
+            });
+        };
         if let Some(flag) = false_flag(tree, id, entry) {
-            lines.push(format!("{location} says `{flag}`, but it is not"));
+            add(Dishonesty::Flag(flag));
         }
         if tree.node(id).flags.extraneous && !theirs && !may_be_extraneous(tree, entry) {
-            lines.push(format!("{location} is required by nothing"));
+            add(Dishonesty::Unneeded);
         } else if tree.is_link(id) && !is_wanted_link(tree, id) {
-            lines.push(format!(
-                "{location} is a link to a folder, but nothing asks for one"
-            ));
+            add(Dishonesty::Link);
         }
     }
-    lines
+    found
 }
 
 fn says(entry: &Map<String, Value>, flag: &str) -> bool {

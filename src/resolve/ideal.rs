@@ -656,11 +656,25 @@ impl<'a> Builder<'a> {
         let left_out = self.set_failures_aside()?;
         let warnings = platforms::check(&mut self.tree, self.options)?;
         self.warnings.extend(warnings);
+        self.assert_references()?;
         Ok(Ideal {
             tree: self.tree,
             warnings: self.warnings,
             left_out,
         })
+    }
+
+    /// npm looks at the spec of every edge when it writes a lock: one that refers to nothing ends it.
+    fn assert_references(&self) -> Result<(), ResolveError> {
+        let nodes = self.tree.inventory(self.tree.root);
+        let edges = nodes
+            .iter()
+            .flat_map(|id| &self.tree.node(*id).edges_in)
+            .filter(|_| self.options.save);
+        for edge in edges {
+            self.tree.spec_text(*edge)?;
+        }
+        Ok(())
     }
 
     fn prune_extraneous(&mut self) {

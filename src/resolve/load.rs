@@ -13,7 +13,7 @@ use super::package::Package;
 use super::paths;
 use super::prefer::Preferences;
 use super::tree::{Rules, Tree};
-use super::workspaces::workspaces;
+use super::workspaces::{Workspace, workspaces};
 use crate::json;
 use crate::manifest::{self, Manifest};
 use crate::npmrc::Generation;
@@ -48,12 +48,60 @@ pub fn virtual_tree(
     Ok(tree)
 }
 
+/// As [`virtual_tree`], of a lock without its project: what is a workspace is told by the lock's own
+/// links, not by the disk. `manifest` is the lock's entry for the project.
+pub fn lonely_tree(
+    project: &Path,
+    manifest: &Arc<Manifest>,
+    locked: &Locked,
+    rules: Rules,
+) -> Result<Tree, ResolveError> {
+    let workspaces = linked_workspaces(project, manifest, locked);
+    let mut tree = root_with(project, manifest, rules, &Arc::default(), workspaces)?;
+    locked_nodes(&mut tree, locked)?;
+    Ok(tree)
+}
+
+fn linked_workspaces(project: &Path, manifest: &Manifest, locked: &Locked) -> Vec<Workspace> {
+    if !manifest.fields.get("workspaces").is_some_and(json::truthy) {
+        return Vec::new();
+    }
+    let by_path = |name: &str| {
+        let maps = ["dependencies", "devDependencies", "optionalDependencies"];
+        let specs = maps
+            .iter()
+            .filter_map(|map| manifest.object(map)?.get(name)?.as_str());
+        specs.into_iter().any(|spec| spec.starts_with("file:"))
+    };
+    let links = locked.entries.iter().filter_map(|(location, entry)| {
+        let name = location.strip_prefix("node_modules/")?;
+        let target = entry.get("resolved")?.as_str()?;
+        let is_link = entry.get("link").is_some_and(json::truthy);
+        (is_link && !target.starts_with("..") && !by_path(name)).then(|| Workspace {
+            name: name.to_owned(),
+            path: paths::join(&project.to_string_lossy(), target),
+        })
+    });
+    links.collect()
+}
+
 /// A tree of nothing but the project, with its edges, workspaces and overrides.
 pub(super) fn root(
     project: &Path,
     manifest: &Arc<Manifest>,
     rules: Rules,
     prefer: &Arc<Preferences>,
+) -> Result<Tree, ResolveError> {
+    let workspaces = workspaces(project, manifest)?;
+    root_with(project, manifest, rules, prefer, workspaces)
+}
+
+fn root_with(
+    project: &Path,
+    manifest: &Arc<Manifest>,
+    rules: Rules,
+    prefer: &Arc<Preferences>,
+    workspaces: Vec<Workspace>,
 ) -> Result<Tree, ResolveError> {
     let mut tree = Tree::new(rules);
     tree.preferences = prefer.clone();
@@ -66,7 +114,7 @@ pub(super) fn root(
     let overrides = tree.overrides.load(&manifest.fields, &mut tree.names)?;
     tree.node_mut(root).overrides = overrides;
     tree.plant(root, path);
-    for workspace in workspaces(project, manifest)? {
+    for workspace in workspaces {
         let name = tree.intern(&workspace.name);
         tree.workspaces.push((name, workspace.path.into()));
     }

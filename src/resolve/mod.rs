@@ -40,10 +40,11 @@ use std::sync::Arc;
 
 pub use dev_engines::check as check_dev_engines;
 pub use error::{LoadFailure, PeerConflict, ResolveError, Unsupported};
+pub use explain::package as shown_package;
 pub use frozen::{Demand, Disagreement, disagreements};
-pub use honest::dishonest_entries;
+pub use honest::{Dishonest, Dishonesty, dishonest_entries};
 pub use ideal::{Ideal, ideal_tree};
-pub use load::{Locked, virtual_tree};
+pub use load::{Locked, lonely_tree, virtual_tree};
 pub use node::{Edge, EdgeId, Flags, Node, NodeId, State};
 pub use package::{Kind, Package};
 pub use paths::relative as relative_path;

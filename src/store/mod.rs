@@ -2,9 +2,9 @@
 //!
 //! Under `<store>/v1/`, one folder for each umask (`022`), in it one for each package, named by the
 //! sha512 of its tarball in hex: the files under their numbers `0`, `1`…, the `tarball` itself as the
-//! sealed original, and an `index` (see [`index`]). A package is made whole in `tmp` and renamed;
-//! what is visible never changes, except that an index gets fresh stamps and a damaged package is
-//! exchanged for one rebuilt from its tarball. `alias` leads from weaker hashes to a sha512; `state`
+//! sealed original, an `index` (see [`index`]), and perhaps `findings` about them. A package is made
+//! whole in `tmp` and renamed; what is visible never changes, except that an index gets fresh stamps
+//! and a damaged package is exchanged for one rebuilt from its tarball. `alias` leads from weaker hashes to a sha512; `state`
 //! remembers what was installed where.
 //!
 //! Nothing is believed that `stat` contradicts: a file whose size, mtime, inode or mode moved is
@@ -148,6 +148,12 @@ impl Store {
         self.take(self.key(integrity)?)
     }
 
+    /// What the store's index says of the package with this integrity, without a look at its files:
+    /// enough to tell about it, not to use it.
+    pub fn peek(&self, integrity: &Integrity) -> Option<Package> {
+        self.object(&self.key(integrity)?)
+    }
+
     /// By integrity, else by the name that it was [remembered](Store::remember) under.
     pub fn find(&self, integrity: Option<&Integrity>, name: Option<&str>) -> Option<Package> {
         match integrity {
@@ -186,14 +192,14 @@ impl Store {
     }
 
     /// The sha512 that stands for `integrity` here.
-    fn key(&self, integrity: &Integrity) -> Option<Sha512> {
+    pub(super) fn key(&self, integrity: &Integrity) -> Option<Sha512> {
         if integrity.sha512_hex().is_some() {
             return Some(unpack::sha512_of(integrity));
         }
         self.alias(&integrity.to_string())
     }
 
-    fn alias(&self, name: &str) -> Option<Sha512> {
+    pub(super) fn alias(&self, name: &str) -> Option<Sha512> {
         let text = fs::read_to_string(self.alias_file(name)).ok()?;
         let real = Integrity::parse(&text)?;
         real.sha512_hex()?;

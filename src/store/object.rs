@@ -22,6 +22,9 @@ use super::{Sha512, Store, StoreError, is_given, open_folder};
 
 pub(super) const INDEX: &str = "index";
 pub(super) const TARBALL: &str = "tarball";
+/// What was found out about the package's content: a text of the caller's, then the BLAKE3 of the
+/// tarball's sha512 and that text. Anything else is no findings.
+pub(super) const FINDINGS: &str = "findings";
 
 /// A package of the store: what its index says. Files are opened when they are used.
 #[derive(Debug, Clone)]
@@ -182,13 +185,37 @@ impl Store {
 
     fn replace_index(&self, folder: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), StoreError> {
         let failed = StoreError::at("write an index in", &self.root);
-        let temporary = format!("index.{}", unguessable());
-        write_file(folder, &temporary, 0o644, bytes)
-            .and_then(|_| rustix::fs::renameat(folder, &*temporary, folder, INDEX))
-            .map_err(|error| {
-                let _ = rustix::fs::unlinkat(folder, &*temporary, AtFlags::empty());
-                failed(error.into())
-            })
+        replace(folder, INDEX, bytes).map_err(|error| failed(error.into()))
+    }
+
+    /// Keeps findings about a package beside it, as long as the package itself is kept. Best effort.
+    pub fn note(&self, sha512: &Sha512, findings: &[u8]) {
+        let _ = self.try_note(sha512, findings);
+    }
+
+    fn try_note(&self, sha512: &Sha512, findings: &[u8]) -> Result<(), Errno> {
+        let objects = self.objects.as_ref().ok_or(Errno::ROFS)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let folder = rustix::fs::openat(objects, hex(sha512), flags, Mode::empty())?;
+        let sealed = [findings, &seal(sha512, findings)].concat();
+        replace(folder.as_fd(), FINDINGS, &sealed)
+    }
+
+    /// The findings about a package, by integrity or by the name that it was
+    /// [remembered](Store::remember) under; `None` when there are none or they are damaged.
+    pub fn noted(&self, integrity: Option<&Integrity>, name: Option<&str>) -> Option<Vec<u8>> {
+        let sha512 = match integrity {
+            Some(integrity) => self.key(integrity)?,
+            None => self.alias(name?)?,
+        };
+        let path = format!("{}/{FINDINGS}", hex(&sha512));
+        let mut bytes = read_at(self.objects.as_ref()?.as_fd(), &path).ok()?;
+        let (findings, found) = bytes.split_last_chunk::<32>()?;
+        if seal(&sha512, findings) != *found {
+            return None;
+        }
+        bytes.truncate(bytes.len() - 32);
+        Some(bytes)
     }
 
     /// The tarball was accepted under some name before: its own name is believed.
@@ -321,6 +348,22 @@ impl Store {
             name: workshop.count.to_string(),
         })
     }
+}
+
+fn seal(sha512: &Sha512, findings: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(sha512).update(findings);
+    *hasher.finalize().as_bytes()
+}
+
+/// Writes a file of a package's folder anew: readers see the old one or the new one.
+fn replace(folder: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Result<(), Errno> {
+    let temporary = format!("{name}.{}", unguessable());
+    write_file(folder, &temporary, 0o644, bytes)
+        .and_then(|_| rustix::fs::renameat(folder, &*temporary, folder, name))
+        .inspect_err(|_| {
+            let _ = rustix::fs::unlinkat(folder, &*temporary, AtFlags::empty());
+        })
 }
 
 fn open_workshop(tmp: &Path) -> io::Result<Workshop> {

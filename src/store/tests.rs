@@ -486,3 +486,22 @@ fn the_workshop_of_a_dead_process_is_swept() {
     cx.add();
     assert!(!dead.exists());
 }
+
+#[test]
+fn findings_stay_beside_their_package_and_are_not_believed_once_they_are_damaged() {
+    let cx = fixture();
+    let noted = || cx.store.noted(Some(&cx.integrity), None);
+    let sha512 = *cx.add().sha512();
+    assert_eq!(noted(), None);
+    cx.store.note(&sha512, b"first");
+    cx.store.note(&sha512, b"second");
+    assert_eq!(noted().unwrap(), b"second");
+    assert!(audit(&cx.path).unwrap().damaged.is_empty());
+    let findings = cx.object().join("findings");
+    let mut bytes = fs::read(&findings).unwrap();
+    bytes[0] ^= 1;
+    fs::write(&findings, bytes).unwrap();
+    assert_eq!(noted(), None);
+    fs::write(&findings, b"short").unwrap();
+    assert_eq!(noted(), None);
+}

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
 use super::disk::{hex, read_at};
-use super::object::{INDEX, TARBALL};
+use super::object::{FINDINGS, INDEX, TARBALL};
 use super::{Package, Sha512, Store, StoreError, is_given, open_folder};
 use crate::integrity::Integrity;
 use crate::name::PackageId;
@@ -185,7 +185,8 @@ impl Store {
         }
         let known = |name: &str| {
             let number = name.parse::<usize>();
-            matches!(name, INDEX | TARBALL) || number.is_ok_and(|number| number < index.len())
+            matches!(name, INDEX | TARBALL | FINDINGS)
+                || number.is_ok_and(|number| number < index.len())
         };
         let strange = names(&self.folder().join(name));
         match strange.iter().find(|name| !known(name)) {

@@ -55,6 +55,7 @@ fn from_the_store(bencher: Bencher, mode: LinkMode) {
         fetch: &Nowhere,
         mode,
         reporter: &Silent,
+        look_into: None,
     };
     bencher
         .counter(ItemsCount::new(PACKAGES))

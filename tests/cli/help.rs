@@ -21,7 +21,15 @@ fn the_help_lists_verbs_examples_and_exit_codes() {
 
 #[test]
 fn every_verb_explains_itself_with_examples() {
-    for verb in ["shrinkwrap", "install", "i", "ci", "diff", "store"] {
+    for verb in [
+        "shrinkwrap",
+        "install",
+        "i",
+        "ci",
+        "diff",
+        "platforms",
+        "store",
+    ] {
         let answer = Context::new().run(&[verb, "--help"]).exits(0);
         assert!(answer.stdout.contains("Examples:"), "{verb}");
         assert!(answer.stdout.contains("heatseal "), "{verb}");

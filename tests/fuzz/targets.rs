@@ -1,5 +1,6 @@
 //! What each fuzz target does with its bytes: reads them, and holds what must hold of any input.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use heatseal::json;
 use heatseal::lock;
 use heatseal::manifest::{Claims, Manifest, Origin};
 use heatseal::npmrc;
+use heatseal::platforms::inspect::{self, Files};
 use heatseal::registry::{Packument, PickOptions, pick};
 use heatseal::resolve::{self, Locked};
 use heatseal::spec::{Mode, Prerelease, Range, Spec, compare, parse_argument, parse_version};
@@ -17,7 +19,7 @@ use serde_json::Value;
 /// A target's name and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     ("manifest", manifest),
     ("lock", lock_file),
     ("packument", packument),
@@ -30,6 +32,8 @@ pub const TARGETS: [Target; 12] = [
     ("integrity", integrity),
     ("url", url),
     ("path", path),
+    ("binary", binary),
+    ("recipes", recipes),
 ];
 
 pub fn manifest(data: &[u8]) {
@@ -217,4 +221,42 @@ fn assert_inside(path: &str) {
     let safe = |part: &str| !matches!(part, "" | "." | "..");
     assert!(path.is_empty() || path.split('/').all(safe), "{path:?}");
     assert!(!path.contains(['\\', '\0', ':', '\n']), "{path:?}");
+}
+
+/// Files that all have the same bytes.
+struct Alike<'a>(&'a [&'a str], &'a [u8]);
+
+impl Files for Alike<'_> {
+    fn list(&self) -> Vec<(&str, u64)> {
+        let paths = self.0.iter();
+        paths.map(|path| (*path, self.1.len() as u64)).collect()
+    }
+
+    fn head(&self, _: usize) -> Option<Vec<u8>> {
+        Some(self.1.get(..8).unwrap_or(self.1).to_vec())
+    }
+
+    fn read(&self, _: usize) -> Option<Cow<'_, [u8]>> {
+        Some(Cow::Borrowed(self.1))
+    }
+}
+
+/// A compiled file.
+pub fn binary(data: &[u8]) {
+    inspected(&Alike(&["x.node"], data));
+    inspected(&Alike(&["x.obj"], data));
+}
+
+/// A package.json, which is every script as well.
+pub fn recipes(data: &[u8]) {
+    inspected(&Alike(
+        &["package.json", "x.js", "install/libvips.js"],
+        data,
+    ));
+}
+
+fn inspected(files: &Alike<'_>) {
+    let facts = inspect::facts(files).expect("memory can be read");
+    let kept = inspect::encode(&facts);
+    assert_eq!(inspect::decode(&kept), Some(facts));
 }

@@ -43,8 +43,9 @@ impl Random {
     }
 }
 
-const NAMES: [&str; 12] = [
-    "a", "b", "c", "d", "e", "@s/f", "g", "h-i", "j.k", "l", "@s/m", "Nn",
+const NAMES: [&str; 20] = [
+    "a", "b", "c", "d", "e", "@s/f", "g", "h-i", "j.k", "l", "@s/m", "Nn", "o", "p", "q", "@s/r",
+    "s", "t", "u", "v",
 ];
 const VERSIONS: [&str; 13] = [
     "1.0.0",
@@ -98,6 +99,8 @@ struct Generator {
     taste: Taste,
     /// Each name with the versions it has.
     world: Vec<(&'static str, Vec<&'static str>)>,
+    /// Are there many packages, and many dependencies of the project?
+    large: bool,
 }
 
 /// A scenario in the form of its file.
@@ -120,13 +123,14 @@ pub fn scenario(seed: u64) -> Map<String, Value> {
         dependencies: *random.pick(&[90, 120, 150, 200, 280]),
         impossible: random.percent(10),
     };
+    let large = random.percent(20);
     let mut names = NAMES;
     random.shuffle(&mut names);
-    let names = &names[..random.from(2..=10)];
+    let names = &names[..random.from(if large { 8..=20 } else { 2..=10 })];
     let world = names
         .iter()
         .map(|name| {
-            let count = random.from(1..=4);
+            let count = random.from(1..=if large { 7 } else { 4 });
             let wide = if random.percent(70) {
                 6
             } else {
@@ -144,6 +148,7 @@ pub fn scenario(seed: u64) -> Map<String, Value> {
         random,
         taste,
         world,
+        large,
     };
     generator.scenario(seed)
 }
@@ -340,7 +345,7 @@ impl Generator {
             root.insert("version".to_owned(), json!("1.0.0"));
         }
         let peers = std::mem::replace(&mut self.taste.peers, 4);
-        let count = self.random.from(1..=6);
+        let count = self.random.from(1..=if self.large { 12 } else { 6 });
         self.dependencies(&mut root, count, 20);
         self.taste.peers = peers;
         if self.random.percent(15) {
@@ -364,7 +369,7 @@ impl Generator {
             fields.insert("name".to_owned(), json!(name));
             let version = *self.random.pick(&VERSIONS[..4]);
             fields.insert("version".to_owned(), json!(version));
-            let count = self.random.from(0..=3);
+            let count = self.random.from(0..=if self.large { 6 } else { 3 });
             self.dependencies(&mut fields, count, 20);
             if self.random.percent(30) {
                 let sibling = *self.random.pick(&["w", "x", "a"]);

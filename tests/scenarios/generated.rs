@@ -15,11 +15,14 @@ use serde_json::{Map, Value};
 
 use super::generate::{self, Random};
 use super::satisfied::{self, Lenience};
-use super::{Place, Update, first_difference, shrink};
+use super::{Place, Update, damage, first_difference, shrink};
 
 const CASES: u64 = 150;
 /// So many differences are enough for one run.
 const SHOWN: usize = 3;
+
+/// How npm's own errors begin, as opposed to those it means.
+const CRASHES: [&str; 2] = ["Cannot read prop", "Maximum call stack"];
 
 type Case = Map<String, Value>;
 
@@ -168,6 +171,9 @@ fn compare(case: &Case, asker: &mut Asker) -> (String, Option<String>) {
     if outcome.1.is_some() || outcome.0 != "same lock" {
         return outcome;
     }
+    if let Some(outcome) = compare_damaged(&scenario, [&ours, &theirs], asker) {
+        return outcome;
+    }
     for (name, again) in [("again", None), ("then", scenario.then.as_ref())] {
         if let Some(then) = again {
             then.write_project(&theirs.path(PROJECT)).unwrap();
@@ -175,11 +181,8 @@ fn compare(case: &Case, asker: &mut Asker) -> (String, Option<String>) {
             continue;
         }
         // Both go on from npm's lock.
-        for lock in ["npm-shrinkwrap.json", "package-lock.json"] {
-            let _ = fs::remove_file(ours.path(PROJECT).join(lock));
-        }
-        let lock = theirs.path(PROJECT).join("package-lock.json");
-        fs::copy(&lock, ours.path(PROJECT).join("package-lock.json")).unwrap();
+        let lock = fs::read(theirs.path(PROJECT).join("package-lock.json")).unwrap();
+        start_from(&ours, &lock);
         let result = match again {
             None => ours.shrinkwrap(&scenario, &Update::Nothing),
             Some(_) => ours.shrinkwrap_again(&scenario),
@@ -192,6 +195,32 @@ fn compare(case: &Case, asker: &mut Asker) -> (String, Option<String>) {
         }
     }
     ("same lock".to_owned(), None)
+}
+
+/// Whether both make the same of npm's lock once somebody has damaged it; `None` where they do.
+fn compare_damaged(
+    scenario: &Scenario,
+    [ours, theirs]: [&Place; 2],
+    asker: &mut Asker,
+) -> Option<(String, Option<String>)> {
+    let whole = fs::read(theirs.path(PROJECT).join("package-lock.json")).unwrap();
+    let (damaged, words) = damage::damage(&whole)?;
+    for place in [ours, theirs] {
+        start_from(place, &damaged);
+    }
+    let result = ours.shrinkwrap(scenario, &Update::Nothing);
+    let answer = ask(asker, scenario, theirs, false);
+    let (kind, difference) = excused(judge("damaged", result, answer), theirs, lenience(scenario));
+    start_from(theirs, &whole);
+    let difference = difference?;
+    let damaged = String::from_utf8_lossy(&damaged);
+    Some((kind, Some(format!("{words}\n{difference}\n{damaged}"))))
+}
+
+/// Leaves a project with this lock alone.
+fn start_from(place: &Place, lock: &[u8]) {
+    let _ = fs::remove_file(place.path(PROJECT).join("npm-shrinkwrap.json"));
+    fs::write(place.path(PROJECT).join("package-lock.json"), lock).unwrap();
 }
 
 /// A lock that leaves somebody without what they need is npm's defect: its own `ci` rejects it.
@@ -243,7 +272,8 @@ fn judge(
             (format!("{run} npm never ends, ours {ours}"), None)
         }
         (_, Answer::Error(code))
-            if (code.is_empty() && words.starts_with("Cannot read prop")) || code == "ENOENT" =>
+            if (code.is_empty() && CRASHES.iter().any(|crash| words.starts_with(crash)))
+                || code == "ENOENT" =>
         {
             (format!("{run} npm crashes"), None)
         }

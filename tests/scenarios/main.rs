@@ -3,6 +3,7 @@
 //! The expectations beside the scenarios are npm's: `cargo run -p registry-mock -- record-scenarios
 //! fixtures/scenarios` asks it again. A scenario with a `known_difference` must differ.
 
+mod damage;
 mod generate;
 mod generated;
 mod satisfied;

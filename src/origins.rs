@@ -3,12 +3,10 @@
 use url::Url;
 
 use crate::name::PackageId;
-use crate::npmrc::masked;
+use crate::npmrc::{Config, masked};
 use crate::registry;
 use crate::resolve::{NodeId, Tree};
 use crate::spec::SpecKind;
-
-use super::session::Session;
 
 /// Why a lock's `resolved` is not followed.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -43,7 +41,7 @@ pub enum OriginError {
 ///
 /// Source: threats.md rows 45, 49, 58, 69.
 pub fn check(
-    session: &Session,
+    config: &Config,
     tree: &Tree,
     node: NodeId,
     id: &PackageId,
@@ -87,7 +85,7 @@ pub fn check(
     if !matches!(url.scheme(), "http" | "https") {
         return not_asked("such an address");
     }
-    let Some(goes_to) = registry::foreign_host(&session.config, &id.name, &url) else {
+    let Some(goes_to) = registry::foreign_host(config, &id.name, &url) else {
         return Ok(());
     };
     let same_place =
