@@ -25,8 +25,12 @@
 //! - [`scripts`]: lifecycle scripts: which, in what order, with what environment.
 //! - [`verify`]: an installed tree against what it should be, file by file.
 //! - [`diff`]: two environments to changes, by class and risk.
+//! - [`why`]: the chains that require a package, and why each copy of it sits where it sits.
+//! - [`list`]: a locked tree as `npm ls` shows it, and its problems.
+//! - [`merge`]: two branches' locks and manifests, three-way.
 //! - [`platforms`]: which packages of a lock are bound to a platform.
 //! - [`lint`]: a lock against good sense, its own graph and the configuration.
+//! - [`sbom`]: what a lock installs, as `CycloneDX` and SPDX.
 //! - [`ops`]: routes through several rooms: shrinkwrap, install.
 //! - [`cli`]: arguments, settings, rendering; the only room that talks to users.
 //!
@@ -43,8 +47,10 @@ pub mod json;
 pub mod limits;
 pub mod link;
 pub mod lint;
+pub mod list;
 pub mod lock;
 pub mod manifest;
+pub mod merge;
 pub mod name;
 pub mod npmrc;
 pub mod ops;
@@ -55,8 +61,10 @@ pub mod platforms;
 pub mod registry;
 pub mod report;
 pub mod resolve;
+pub mod sbom;
 pub mod scripts;
 pub mod spec;
 pub mod store;
 pub mod target;
 pub mod verify;
+pub mod why;

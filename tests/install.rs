@@ -294,12 +294,7 @@ fn a_tree_that_changed_is_put_right_by_the_next_run() {
     project.run(&["shrinkwrap"]).exits(0);
     project.run(&["ci"]).exits(0);
     let whole = project.tree();
-    let damages: [Damage; 6] = [
-        |project| project.put("node_modules/words/index.js", "edited"),
-        |project| {
-            let path = project.at("node_modules/greet/package.json");
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-        },
+    let damages: [Damage; 4] = [
         |project| fs::remove_file(project.at("node_modules/words/index.js")).unwrap(),
         |project| project.put("node_modules/greet/node_modules/words/extra.js", "1"),
         |project| fs::remove_file(project.at("node_modules/.bin/greet")).unwrap(),
@@ -368,6 +363,48 @@ fn an_optional_dependency_without_an_entry_is_missing() {
         .exits(3)
         .says(&["Missing: @fastmath/linux-x64-gnu@2.0.1", "fastmath@2.0.1"]);
     assert!(!project.has("node_modules"));
+}
+
+#[test]
+fn what_nobody_published_may_be_missing_where_the_family_serves_the_target() {
+    let member = |os: &str| json!({"os": [os], "cpu": ["x64"]});
+    let registry = Registry::new()
+        .package("fast", "1.0.0")
+        .manifest(json!({"optionalDependencies": {
+            "@fast/linux": "1.0.0", "@fast/darwin": "1.0.0", "@fast/plan9": "1.0.0", "lone": "1.0.0",
+        }}))
+        .package("@fast/linux", "1.0.0")
+        .manifest(member("linux"))
+        .package("@fast/darwin", "1.0.0")
+        .manifest(member("darwin"))
+        .package("lone", "1.0.0");
+    let manifest = json!({"name": "p", "dependencies": {"fast": "1"}});
+    let project = Project::with(&manifest, &registry);
+    project.run(&["shrinkwrap"]).exits(0);
+    let linux = ["ci", "--target", "linux-x64"];
+    project
+        .run(&linux)
+        .exits(0)
+        .says(&["@fast/plan9@1.0.0 is neither in the lock nor in the registry"]);
+    let remove = |name: &str| {
+        project.edit_lock(|lock| {
+            let packages = lock["packages"].as_object_mut().unwrap();
+            packages
+                .shift_remove(&format!("node_modules/{name}"))
+                .unwrap();
+        });
+    };
+    let whole = project.read("npm-shrinkwrap.json");
+    // What can be had is missing, whoever it is for, and so is what has no family.
+    for name in ["@fast/darwin", "@fast/linux", "lone"] {
+        remove(name);
+        let missing = format!("Missing: {name}@1.0.0");
+        project.run(&linux).exits(3).says(&[&missing]);
+        project.put("npm-shrinkwrap.json", &whole);
+    }
+    fs::remove_dir_all(project.registry.join("lone")).unwrap();
+    remove("lone");
+    project.run(&linux).exits(3).says(&["Missing: lone@1.0.0"]);
 }
 
 #[test]

@@ -3,17 +3,20 @@
 #![allow(clippy::doc_markdown)] // these comments are help texts, and a terminal shows backticks
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::lock_args::{Lint, Sbom};
 use super::npm_flags::NpmFlags;
 use crate::diff::{Class, Omit};
-use crate::lint::{Rule, Severity};
 use crate::target::Target;
+
+mod graph;
+
+pub use graph::{Kind, Ls, Merge, Why};
 
 /// Locks and installs Node.js dependencies, reproducibly.
 ///
@@ -37,6 +40,8 @@ Examples:
   heatseal diff a.json b.json      what differs between two locks
   heatseal platforms               will this lock run on other platforms?
   heatseal lint                    is the lock sound?
+  heatseal why lodash              who requires it, and why it sits where it sits
+  heatseal sbom                    a bill of materials from the lock
 
 Exit codes:
   0  done, or the answer is yes      6  refused by policy
@@ -75,6 +80,10 @@ pub enum Verb {
     Diff(Box<Diff>),
     Platforms(Box<Platforms>),
     Lint(Lint),
+    Why(Why),
+    Ls(Ls),
+    Merge(Box<Merge>),
+    Sbom(Box<Sbom>),
     Store(Store),
 }
 
@@ -211,6 +220,9 @@ pub struct Installing {
     /// Accept lock entries without a sha512: those with none are not proven, sha1 is weak
     #[arg(long)]
     pub allow_missing_integrity: bool,
+    /// Open every tarball before anything is changed, and exit 5 if a required package cannot run
+    #[arg(long)]
+    pub strict_platform: bool,
     /// Look into what is fetched for binaries, so that `platforms` can answer from the store
     #[arg(long)]
     pub inspect: bool,
@@ -303,9 +315,8 @@ pub struct Verify {
   heatseal diff main . --contents left-pad       what differs inside one package
   heatseal diff node_modules --snapshot > tree.json
 
-Accepted differences stand in package.json, with reasons:
-  \"heatseal\": {\"diff\": {\"ignore\": [
-    {\"package\": \"@acme/*\", \"class\": [\"minor\", \"patch\"], \"reason\": \"ours\"}]}}")]
+What is accepted for good stands in package.json, with the reason:
+  \"heatseal\": {\"diff\": {\"ignore\": {\"licence:NAME\": \"why this is accepted\"}}}")]
 #[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
 pub struct Diff {
     /// What it was
@@ -333,8 +344,8 @@ pub struct Diff {
     /// Exit 1 only if there are changes of these classes; none: never
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', value_parser = fatal)]
     pub fail_on: Option<Vec<Option<Class>>>,
-    /// Accept differences of a package, besides those that package.json accepts: NAME[@VERSION][:CLASS]
-    #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
+    /// Differences to pass over: CLASS, CLASS:PACKAGE, CLASS:PACKAGE@VERSION; * is any class
+    #[arg(long, value_name = "CLASS[:PACKAGE]", value_delimiter = ',')]
     pub ignore: Vec<String>,
     /// Show also what package.json accepts
     #[arg(long)]
@@ -345,7 +356,7 @@ pub struct Diff {
     pub contents: Option<Vec<String>>,
     /// How to print it [default: text, or what the ending of --output says]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<PageFormat>,
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     pub json: bool,
@@ -355,18 +366,6 @@ pub struct Diff {
     /// Print the installed tree A as a document, to be compared elsewhere or later
     #[arg(long, conflicts_with_all = ["after", "format", "json", "fail_on", "contents"])]
     pub snapshot: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// A table, by class and risk
-    Text,
-    /// One JSON document; `version` tells its shape
-    Json,
-    /// Tables that fit a comment on a pull request
-    Markdown,
-    /// One page that needs nothing else
-    Html,
 }
 
 /// Will the lock run on other platforms? Each package and target, with proof
@@ -473,93 +472,6 @@ pub enum Trouble {
     Unlabelled,
 }
 
-/// Hold a lock against good sense, and repair it
-///
-/// Looks at hosts, protocols and hashes; whether names, addresses and tarballs agree; whether
-/// everybody gets what they ask for; entries nobody needs, wrong flags, incomplete families of
-/// binaries, needless duplicates, deprecated packages. Nothing is fetched. Exits 1 if there are
-/// findings as bad as --fail-on says.
-///
-/// --fix repairs what can be repaired without moving a version: hashes and addresses that the
-/// registry states for the same version, flags, entries nobody needs.
-#[derive(Debug, Args)]
-#[command(after_help = lint_help())]
-#[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
-pub struct Lint {
-    /// A lock file, or a folder with one [default: the project]
-    #[arg(value_name = "LOCK|FOLDER")]
-    pub path: Option<PathBuf>,
-    /// Repair the lock where no version has to move
-    #[arg(long)]
-    pub fix: bool,
-    /// What makes the answer no: error, warning, note, rules, or never
-    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = fail_on, default_value = "error")]
-    pub fail_on: Vec<FailOn>,
-    /// Findings to pass over: RULE, or RULE:PACKAGE
-    #[arg(long, value_name = "RULE[:PACKAGE]", value_delimiter = ',')]
-    pub ignore: Vec<String>,
-    /// Ignore peer dependencies, as when the lock was made so
-    #[arg(long)]
-    pub legacy_peer_deps: bool,
-    /// Show all findings, however many
-    #[arg(long)]
-    pub all: bool,
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LintFormat::Text)]
-    pub format: LintFormat,
-    /// Short for --format json
-    #[arg(long, conflicts_with = "format")]
-    pub json: bool,
-}
-
-/// What makes `lint` exit 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailOn {
-    Severity(Severity),
-    Rule(Rule),
-    Never,
-}
-
-fn fail_on(typed: &str) -> Result<FailOn, String> {
-    let severity = Severity::parse(typed).map(FailOn::Severity);
-    let rule = || Rule::parse(typed).map(FailOn::Rule);
-    let never = || (typed == "never").then_some(FailOn::Never);
-    severity.or_else(rule).or_else(never).ok_or_else(|| {
-        "write error, warning, note, never, or rules, which `heatseal lint --help` lists".to_owned()
-    })
-}
-
-fn lint_help() -> String {
-    let mut text = "Examples:
-  heatseal lint
-  heatseal lint old/npm-shrinkwrap.json
-  heatseal lint --fix                          repair what needs no version to move
-  heatseal lint --fail-on warning              stricter
-  heatseal lint --ignore deprecated,duplicate:debug
-  heatseal lint --format sarif > lint.sarif    for code scanning
-
-What is ignored for good stands in package.json, with the reason:
-  \"heatseal\": {\"lint\": {\"ignore\": {\"deprecated:NAME\": \"why this is accepted\"}}}
-
-Rules:
-"
-    .to_owned();
-    for rule in Rule::all() {
-        let (word, severity) = (rule.as_str(), rule.severity().as_str());
-        let _ = writeln!(text, "  {word:19} {severity:8} {}", rule.about());
-    }
-    text.trim_end().to_owned()
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    /// A table, the worst first
-    Text,
-    /// One JSON document; `version` tells its shape
-    Json,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-}
-
 /// Look after the store
 ///
 /// The store holds packuments and verified package contents for every project of this user. It can
@@ -643,7 +555,7 @@ fn age(typed: &str) -> Result<Duration, String> {
     seconds.map_err(|_| "write an age such as 36h, 2d or 1w".to_owned())
 }
 
-fn target(typed: &str) -> Result<Target, String> {
+pub fn target(typed: &str) -> Result<Target, String> {
     let parsed = typed.parse::<Target>();
     parsed.map_err(|error| {
         let example = "write it like linux-x64-glibc2.28-node22, linux-arm64-musl, darwin-arm64 or node:22-alpine";

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::paint::{Paint, message, one_line};
 use crate::diff::DiffError;
-use crate::diff::ignore::IgnoreError as DiffIgnoreError;
+use crate::diff::ignore::RuleError;
+use crate::disk::DiskError;
 use crate::foreign::ForeignError;
 use crate::link::LinkError;
 use crate::lint::IgnoreError;
@@ -16,11 +17,13 @@ use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, LintError, LoadError, LockedError, Refused, SessionError, ShrinkwrapError,
+    InstallError, LintError, LoadError, LockedError, MergeError, Refused, SbomError, SessionError,
+    SetupError, ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
 use crate::store::StoreError;
+use crate::why::QueryError;
 
 /// Exit codes; their meaning is told by `heatseal --help`.
 pub mod exit {
@@ -255,8 +258,8 @@ impl From<LockedError> for Failure {
     }
 }
 
-impl From<IgnoreError> for Failure {
-    fn from(error: IgnoreError) -> Self {
+impl From<RuleError> for Failure {
+    fn from(error: RuleError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -278,6 +281,24 @@ impl From<LoadError> for Failure {
             LoadError::Lock(error) => error.into(),
             LoadError::Disk(error) => Self::of(&error, exit::DISK),
             LoadError::NotInstalled(_) | LoadError::Node(..) => Self::of(&error, exit::USAGE),
+        }
+    }
+}
+
+impl From<SbomError> for Failure {
+    fn from(error: SbomError) -> Self {
+        let message = error.to_string();
+        match error {
+            SbomError::Locked(error) => error.into(),
+            SbomError::Resolve(error) => error.into(),
+            SbomError::OutOfSync { differences, .. } => Self {
+                code: "EUSAGE".to_owned(),
+                message,
+                details: differences,
+                hints: vec!["run `heatseal shrinkwrap`, then try again".to_owned()],
+                exit: exit::LOCK,
+                ..Self::default()
+            },
         }
     }
 }
@@ -315,8 +336,14 @@ impl From<DiffError> for Failure {
     }
 }
 
-impl From<DiffIgnoreError> for Failure {
-    fn from(error: DiffIgnoreError) -> Self {
+impl From<IgnoreError> for Failure {
+    fn from(error: IgnoreError) -> Self {
+        Self::of(&error, exit::USAGE)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
         Self::of(&error, exit::USAGE)
     }
 }
@@ -330,6 +357,12 @@ impl From<StoreError> for Failure {
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
         Self::of(&error, exit::REGISTRY)
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::of(&error, exit::DISK)
     }
 }
 
@@ -388,6 +421,35 @@ impl From<ShrinkwrapError> for Failure {
                 )
             },
         }
+    }
+}
+
+impl From<MergeError> for Failure {
+    fn from(error: MergeError) -> Self {
+        match error {
+            MergeError::Side(error) => error.into(),
+            MergeError::Lock(error) => error.into(),
+            MergeError::Manifest(error) => error.into(),
+            MergeError::Resolve(error) => error.into(),
+            MergeError::Registry(error) => error.into(),
+            MergeError::Disk(error) => Self::of(&error, exit::DISK),
+        }
+    }
+}
+
+impl From<SideError> for Failure {
+    fn from(error: SideError) -> Self {
+        Self::of(&error, exit::LOCK)
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        let otherwise = match error {
+            SetupError::NoRepository => exit::USAGE,
+            SetupError::Setting(_) | SetupError::Disk(_) => exit::DISK,
+        };
+        Self::of(&error, otherwise)
     }
 }
 
@@ -451,6 +513,16 @@ impl From<InstallError> for Failure {
                     "they may fail when they are loaded there; where they do without, name them with --allow-without-binary, or in package.json: \"heatseal\": {\"allowWithoutBinary\": [\"NAME\"]}".to_owned(),
                 ],
                 details: packages,
+                exit: exit::PLATFORM,
+                ..Self::default()
+            },
+            InstallError::Unfit { unfit, .. } => Self {
+                code: "EBADPLATFORM".to_owned(),
+                message,
+                details: unfit,
+                hints: vec![
+                    "`heatseal platforms` shows every package and what it needs".to_owned(),
+                ],
                 exit: exit::PLATFORM,
                 ..Self::default()
             },

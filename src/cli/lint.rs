@@ -1,7 +1,9 @@
 //! `heatseal lint`: is the lock sound, and repaired where no version has to move.
 
-use super::args::{FailOn, Lint, LintFormat};
+use std::fmt::Write as _;
+
 use super::errors::{Failure, exit};
+use super::lock_args::{FailOn, Lint, LintFormat};
 use super::npm_flags::NpmFlags;
 use super::paint::{Paint, count, one_line, packages, shortened};
 use super::{Context, settings, shown_path};
@@ -84,7 +86,7 @@ fn table(report: &Report, most: usize, paint: Paint) -> String {
             Severity::Warning => paint.yellow(head),
             Severity::Note => paint.bold(head),
         };
-        out.push_str(&format!("{head}: {}\n", rule.about()));
+        let _ = writeln!(out, "{head}: {}", rule.about());
         push_rows(
             &mut out,
             report,
@@ -93,7 +95,7 @@ fn table(report: &Report, most: usize, paint: Paint) -> String {
         );
         if findings.len() > most {
             let rest = count(findings.len() - most);
-            out.push_str(&format!("  and {rest} more (--all shows them)\n"));
+            let _ = writeln!(out, "  and {rest} more (--all shows them)");
         }
         out.push_str(&paint.dim(format!("  → {}", rule.advice())));
         out.push('\n');
@@ -116,7 +118,7 @@ fn push_rows(out: &mut String, report: &Report, findings: &[&Finding], paint: Pa
     let (name, place) = (width(0), width(1));
     for [package, line, what] in &rows {
         let line = paint.dim(format!("{line:place$}"));
-        out.push_str(&format!("  {package:name$}  {line}  {what}\n"));
+        let _ = writeln!(out, "  {package:name$}  {line}  {what}");
     }
 }
 

@@ -12,16 +12,21 @@ mod errors;
 mod install;
 mod interrupt;
 mod lint;
+mod lock_args;
+mod ls;
+mod merge;
 mod node;
 mod npm_flags;
 mod paint;
 mod platforms;
 mod render;
+mod sbom;
 mod settings;
 mod shrinkwrap;
 mod store;
 mod tables;
 mod verify;
+mod why;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -100,6 +105,10 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Diff(args) => diff::run(&args, context),
         Verb::Platforms(args) => platforms::run(&args, context),
         Verb::Lint(args) => lint::run(&args, context),
+        Verb::Why(args) => why::run(&args, context),
+        Verb::Ls(args) => ls::run(&args, context),
+        Verb::Merge(args) => merge::run(&args, context),
+        Verb::Sbom(args) => sbom::run(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -120,6 +129,11 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Diff(args) => args.is_json(),
         Verb::Platforms(args) => args.is_json(),
         Verb::Lint(args) => args.is_machine(),
+        Verb::Why(args) => args.json,
+        Verb::Ls(args) => args.json,
+        Verb::Merge(args) => args.json,
+        // Standard output is for a document of somebody else's form.
+        Verb::Sbom(_) => false,
         Verb::Store(args) => args.is_json(),
     }
 }

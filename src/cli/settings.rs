@@ -50,6 +50,21 @@ const CACHE_FOLDER: &str = "Library/Caches";
 #[cfg(not(target_os = "macos"))]
 const CACHE_FOLDER: &str = ".cache";
 
+/// The project that the run is about, and its configuration, where nothing is resolved.
+pub fn project_and_config(
+    global: &Global,
+    flags: &[(String, String)],
+) -> Result<(PathBuf, Config), Failure> {
+    let project = project(Path::new("."))?;
+    let registry = global
+        .registry
+        .iter()
+        .map(|url| ("registry".to_owned(), url.clone()));
+    let flags: Vec<(String, String)> = flags.iter().cloned().chain(registry).collect();
+    let config = Config::load(&project, &environment(), &flags)?;
+    Ok((project, config))
+}
+
 /// The run's project, configuration, store and host.
 pub fn session(
     global: &Global,
@@ -210,7 +225,8 @@ fn strategy(config: &Config) -> Result<Strategy, Failure> {
     }
 }
 
-fn omit(config: &Config) -> Omit {
+/// What flags and files leave out.
+pub fn omit(config: &Config) -> Omit {
     let omitted = config.omitted();
     Omit {
         dev: omitted.contains(&"dev"),
@@ -271,6 +287,11 @@ pub fn shrinkwrap_request(
     })
 }
 
+/// How `heatseal merge` resolves: as `heatseal shrinkwrap` would.
+pub fn merge_options(session: &Session) -> Result<Options, Failure> {
+    options(session, Update::Nothing, true)
+}
+
 /// What `heatseal install` and `heatseal ci` are asked to do.
 pub fn install_request(
     frozen: bool,
@@ -278,12 +299,6 @@ pub fn install_request(
     session: &Session,
 ) -> Result<InstallRequest, Failure> {
     let config = &session.config;
-    if config.text("install-strategy") == Some("linked") {
-        return Err(Failure::usage(
-            "heatseal can lock for the `linked` install strategy, and not install so",
-            "set install-strategy to hoisted: the lock is the same",
-        ));
-    }
     Ok(InstallRequest {
         frozen,
         omit: omit(config),
@@ -297,8 +312,10 @@ pub fn install_request(
         allow_missing_integrity: args.allow_missing_integrity,
         allow_without_binary: args.allow_without_binary.clone(),
         bin_links: config.flag("bin-links").unwrap_or(true),
+        isolated: config.text("install-strategy") == Some("linked"),
         dry_run: args.dry_run,
         inspect: args.inspect,
+        strict_platform: args.strict_platform,
         link_mode: match args.link_mode {
             Linking::Auto => LinkMode::Auto,
             Linking::Reflink => LinkMode::Reflink,
@@ -322,8 +339,10 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
         allow_missing_integrity: true,
         allow_without_binary: Vec::new(),
         bin_links: false,
+        isolated: config.text("install-strategy") == Some("linked"),
         dry_run: true,
         inspect: false,
+        strict_platform: false,
         link_mode: LinkMode::Auto,
         preparing: Vec::new(),
         options: options(session, Update::Nothing, false)?,

@@ -1,7 +1,10 @@
 //! Changes as a table: by class and risk, the riskiest first.
 
+use rustc_hash::FxHashMap;
+
 use super::diff::details;
 use super::paint::{Paint, count, one_line, shortened};
+use crate::collate;
 use crate::diff::{Change, Class, Diff, Side, shown_address};
 
 /// How much attention a class deserves.
@@ -55,16 +58,13 @@ pub fn title(class: Class) -> &'static str {
 pub fn changes(diff: &Diff, paint: Paint) -> String {
     let mut out = String::new();
     for class in Class::ALL {
-        let rows: Vec<Row> = diff
-            .changes
-            .iter()
-            .filter(|change| change.class == class)
-            .map(Row::of)
-            .collect();
-        if rows.is_empty() {
+        let changes = diff.changes.iter().filter(|change| change.class == class);
+        let changes: Vec<&Change> = changes.collect();
+        if changes.is_empty() {
             continue;
         }
-        let head = format!("{} ({})", title(class), count(rows.len()));
+        let rows = rows(&changes);
+        let head = format!("{} ({})", title(class), count(changes.len()));
         out.push_str(&match risk(class) {
             Risk::High => paint.red(head),
             Risk::Medium => paint.yellow(head),
@@ -83,20 +83,55 @@ pub struct Row {
     pub after: String,
     pub notes: String,
     /// What differs inside, one thing a line.
-    details: Vec<String>,
+    pub details: Vec<String>,
+}
+
+/// The rows of one class; copies of a package that differ in the same way share one.
+pub fn rows(changes: &[&Change]) -> Vec<Row> {
+    let mut groups: Vec<Vec<&Change>> = Vec::new();
+    let mut places: FxHashMap<[String; 3], usize> = FxHashMap::default();
+    for change in changes {
+        let side = |side: &Option<Side>| side.as_ref().map(|side| state(side, change));
+        let [before, after] = [&change.before, &change.after].map(|s| side(s).unwrap_or_default());
+        let at = places.get(&[change.name.clone(), before.clone(), after.clone()]);
+        let alike = |first: &Change| first.also == change.also && change.contents.is_none();
+        match at.filter(|at| alike(groups[**at][0])) {
+            Some(at) if change.files.is_empty() => groups[*at].push(change),
+            _ => {
+                places.insert([change.name.clone(), before, after], groups.len());
+                groups.push(vec![change]);
+            }
+        }
+    }
+    groups.iter().map(|group| Row::of(group)).collect()
 }
 
 impl Row {
-    pub fn of(change: &Change) -> Self {
+    /// `changes`: one, or copies that differ in the same way.
+    pub fn of(changes: &[&Change]) -> Self {
+        let change = changes[0];
         let side = |side: Option<&Side>| {
             side.map_or("–".to_owned(), |side| clipped(&state(side, change)))
         };
+        let mut via: Vec<&str> = Vec::new();
+        for name in changes.iter().flat_map(|change| &change.via) {
+            if !via.contains(&name.as_str()) {
+                via.push(name);
+            }
+        }
+        if changes.len() > 1 {
+            via.sort_by(|a, b| collate::compare(a, b));
+        }
+        let mut notes = notes(change, &via);
+        if changes.len() > 1 {
+            notes.insert(0, format!("{} copies", count(changes.len())));
+        }
         Self {
             details: details::lines(change),
             name: clipped(&change.name),
             before: side(change.before.as_ref()),
             after: side(change.after.as_ref()),
-            notes: clipped(&notes(change)),
+            notes: clipped(&notes.join("; ")),
         }
     }
 }
@@ -140,19 +175,15 @@ fn origin(address: &str) -> String {
 }
 
 /// The other classes, and who brings the package.
-fn notes(change: &Change) -> String {
+fn notes(change: &Change, via: &[&str]) -> Vec<String> {
     let mut notes: Vec<String> = change
         .also
         .iter()
         .map(|class| note(*class, change))
         .collect();
     notes.extend(details::size(change));
-    let others: Vec<&str> = change
-        .via
-        .iter()
-        .map(String::as_str)
-        .filter(|name| *name != change.name)
-        .collect();
+    let others = via.iter().copied();
+    let others: Vec<&str> = others.filter(|name| *name != change.name).collect();
     match others.as_slice() {
         [] => {}
         [one, two, three, rest @ ..] if !rest.is_empty() => {
@@ -160,11 +191,14 @@ fn notes(change: &Change) -> String {
         }
         few => notes.push(format!("via {}", few.join(", "))),
     }
-    notes.join("; ")
+    notes
 }
 
 /// A class that does not lead: its title, or what it is about.
 fn note(class: Class, change: &Change) -> String {
+    if class == Class::Flags {
+        return "other flags".to_owned();
+    }
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         return title(class).to_owned();
     };
@@ -173,6 +207,7 @@ fn note(class: Class, change: &Change) -> String {
             let licence = |side: &Side| side.license.clone().unwrap_or_else(|| "none".to_owned());
             format!("licence {} → {}", licence(before), licence(after))
         }
+        Class::Direct if !after.direct => "no longer a direct dependency".to_owned(),
         Class::Deprecated if after.deprecated.is_none() => "no longer deprecated".to_owned(),
         _ => title(class).to_owned(),
     }
@@ -210,7 +245,9 @@ fn push_rows(out: &mut String, rows: &[Row], paint: Paint) {
         out.push_str(&line);
         out.push('\n');
         for detail in &row.details {
-            out.push_str(&format!("      {}\n", shortened(detail.clone())));
+            out.push_str("      ");
+            out.push_str(&shortened(detail.clone()));
+            out.push('\n');
         }
     }
 }

@@ -163,11 +163,12 @@ impl Environment {
         known: Known,
         target: Option<Target>,
     ) -> Self {
+        let graph = from_lock::graph(&lock);
         Self {
+            tree: Some(lock),
             target,
             disk: Some(disk),
-            tree: Some(lock.clone()),
-            ..Self::new(label, Kind::Installed, from_lock::graph(&lock), known)
+            ..Self::new(label, Kind::Installed, graph, known)
         }
     }
 
@@ -230,7 +231,7 @@ impl Environment {
             return both;
         }
         // What neither of them ever says is the same on both sides.
-        let may_differ = [Fact::Places, Fact::Direct, Fact::Flags];
+        let may_differ = [Fact::Places, Fact::Direct, Fact::Flags, Fact::Platforms];
         let lacking = may_differ.into_iter().filter(|fact| !both.has(*fact));
         let lacking: Vec<Fact> = lacking.collect();
         Known::ALL.without(&lacking)
@@ -241,7 +242,8 @@ impl Environment {
 fn foreign_lock(bytes: &[u8], file: &str) -> Option<Result<ForeignLock, DiffError>> {
     let name = file.rsplit(['/', ':']).next().unwrap_or(file);
     let read = |name: &str| foreign::parse(bytes, name).map_err(DiffError::from);
-    if foreign::FILE_NAMES.contains(&name) || name.ends_with(".lockb") {
+    if foreign::FILE_NAMES.contains(&name) || Path::new(name).extension() == Some("lockb".as_ref())
+    {
         return Some(read(file));
     }
     let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

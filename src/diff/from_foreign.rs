@@ -16,7 +16,8 @@ pub type Manifests = BTreeMap<String, Manifest>;
 pub(super) fn known(format: Format) -> Known {
     match format {
         Format::Yarn1 => Known::of(&[Fact::Sources, Fact::Integrity]),
-        Format::Berry => Known::of(&[Fact::Platforms, Fact::Direct]),
+        // Only newer ones have conditions.
+        Format::Berry => Known::of(&[Fact::Direct]),
         Format::Pnpm | Format::Bun => Known::of(&[Fact::Platforms, Fact::Direct, Fact::Integrity]),
     }
 }
@@ -66,6 +67,9 @@ pub(super) fn graph(lock: &ForeignLock, manifests: &Manifests) -> (Graph, Known)
         }
     }
     let mut known = Known::NOTHING;
+    if graph.nodes.iter().any(|node| !node.side.os.is_empty()) {
+        known = known | Known::of(&[Fact::Platforms]);
+    }
     if !lock.importers.is_empty() {
         known = known | Known::of(&[Fact::Direct]);
     }

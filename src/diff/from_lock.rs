@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::graph::{Edge, Flags, Graph, Node, Side};
 use crate::json::truthy;
-use crate::lock::{self, Index, Lock, Place};
+use crate::lock::{self, Index, Lock};
 
 /// The packages of a lock, the project itself left out.
 pub(super) fn graph(lock: &Lock) -> Graph {
@@ -35,7 +35,7 @@ pub(super) fn graph(lock: &Lock) -> Graph {
     }
     for (node, at) in origin.into_iter().enumerate() {
         let (location, entry) = &lock.packages[at];
-        let is_top = lock::check_key(location) != Ok(Place::Package);
+        let is_top = !lock::is_in_modules(location);
         for (name, edge) in reached(&index, location, entry, is_top) {
             let Some(to) = node_at[edge.to] else {
                 continue;

@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// One package at one place.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // facts that do not depend on each other
 pub struct Side {
     /// The package's name, whatever its folder is called.
     pub name: String,

@@ -1,118 +1,111 @@
 //! Differences that a project accepts, each with its reason.
 //!
 //! ```json
-//! "heatseal": {"diff": {"ignore": [
-//!   {"package": "left-pad", "class": "licence", "reason": "only its spelling changed"},
-//!   {"package": "@acme/*", "class": ["minor", "patch"], "reason": "our own, reviewed there"},
-//!   {"package": "tool@2.0.1", "reason": "patched by hand, see ADR 12"}
-//! ]}}
+//! "heatseal": {"diff": {"ignore": {
+//!   "licence:left-pad": "only its spelling changed",
+//!   "minor:@acme/*": "our own, reviewed there",
+//!   "*:tool@2.0.1": "patched by hand, see ADR 12"
+//! }}}
 //! ```
 //!
-//! `package` is a name, `*` in it stands for anything; `@version` means the version after the
-//! change. `class` is one class or several; without it every class is meant.
+//! A key is `CLASS`, `CLASS:PACKAGE` or `CLASS:PACKAGE@VERSION`; `*` for the class means all of
+//! them, in a name it stands for anything. The version is the one after the change.
 
 use globset::{Glob, GlobMatcher};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::graph::Side;
 use super::{Class, Ignored};
+use crate::manifest::Manifest;
 
 /// One entry of the list.
 #[derive(Debug, Clone)]
 pub struct Rule {
-    name: GlobMatcher,
-    version: Option<String>,
     /// None: all.
-    classes: Vec<Class>,
-    pub reason: String,
+    class: Option<Class>,
+    /// None: all.
+    name: Option<GlobMatcher>,
+    version: Option<String>,
+    reason: String,
 }
 
-/// Why the list cannot be understood.
-#[derive(Debug, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
-#[error("heatseal.diff.ignore in package.json: {0}")]
-#[diagnostic(
-    code(EUSAGE),
-    help(
-        "write {{\"package\": \"NAME\", \"class\": \"licence\", \"reason\": \"…\"}}; classes are those of `heatseal diff --help`"
-    )
-)]
-pub struct IgnoreError(String);
+/// What cannot be accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+pub enum RuleError {
+    #[error("there is no class `{0}` to ignore")]
+    #[diagnostic(
+        code(EUSAGE),
+        help("write CLASS:PACKAGE; `heatseal diff --help` lists the classes")
+    )]
+    Class(String),
+    #[error("`{0}` is no package and no pattern of names")]
+    #[diagnostic(code(EUSAGE), help("write a name, or @scope/* for several"))]
+    Package(String),
+    #[error("`heatseal.diff.ignore` in package.json is not an object")]
+    #[diagnostic(
+        code(EUSAGE),
+        help("write {{\"licence:NAME\": \"why this is accepted\"}}")
+    )]
+    NotAnObject,
+    #[error("`heatseal.diff.ignore` in package.json gives no reason for `{0}`")]
+    #[diagnostic(
+        code(EUSAGE),
+        help("its value is a sentence that says why it is accepted")
+    )]
+    NoReason(String),
+}
 
 impl Rule {
-    /// `NAME`, `NAME@VERSION`, each with `:CLASS` behind it or not.
-    pub fn parse(text: &str) -> Result<Self, IgnoreError> {
-        let (package, class) = match text.rsplit_once(':') {
-            Some((package, class)) => (package, Some(class)),
+    /// A key of the list.
+    pub fn parse(text: &str, reason: &str) -> Result<Self, RuleError> {
+        let (class, package) = match text.split_once(':') {
+            Some((class, package)) => (class, Some(package)),
             None => (text, None),
         };
-        let classes = class.map(|word| parse_class(word)).transpose()?;
-        let reason = "ignored on the command line".to_owned();
-        Self::new(package, classes.into_iter().collect(), reason)
-    }
-
-    fn new(package: &str, classes: Vec<Class>, reason: String) -> Result<Self, IgnoreError> {
-        let at = package.char_indices().skip(1).find(|(_, c)| *c == '@');
-        let (name, version) = match at {
-            Some((at, _)) => (&package[..at], Some(package[at + 1..].to_owned())),
-            None => (package, None),
+        let class = match class {
+            "*" if package.is_some() => None,
+            word => Some(Class::parse(word).ok_or_else(|| RuleError::Class(word.to_owned()))?),
         };
-        let glob = Glob::new(name)
-            .map_err(|_| IgnoreError(format!("{package:?} is no package or pattern")))?;
+        let package = package.map(|package| match package.rfind('@') {
+            Some(at) if at > 0 => (&package[..at], Some(&package[at + 1..])),
+            _ => (package, None),
+        });
+        let glob = |name: &str| {
+            let glob = Glob::new(name).ok().filter(|_| !name.is_empty());
+            glob.ok_or_else(|| RuleError::Package(name.to_owned()))
+        };
+        let name = package.map(|(name, _)| glob(name)).transpose()?;
         Ok(Self {
-            name: glob.compile_matcher(),
-            version,
-            classes,
-            reason,
+            class,
+            name: name.map(|glob| glob.compile_matcher()),
+            version: package.and_then(|(_, version)| version).map(str::to_owned),
+            reason: reason.to_owned(),
         })
     }
 
     fn covers(&self, side: &Side, class: Class) -> bool {
-        (self.classes.is_empty() || self.classes.contains(&class))
-            && self.name.is_match(&side.name)
+        let name = self.name.as_ref();
+        self.class.is_none_or(|own| own == class)
+            && name.is_none_or(|name| name.is_match(&side.name))
             && (self.version.is_none() || self.version == side.version)
     }
 }
 
-fn parse_class(word: &str) -> Result<Class, IgnoreError> {
-    Class::parse(word).ok_or_else(|| IgnoreError(format!("{word:?} is no class")))
-}
-
-/// The rules of a package.json.
-pub fn rules(manifest: &Map<String, Value>) -> Result<Vec<Rule>, IgnoreError> {
-    let list = manifest
-        .get("heatseal")
-        .and_then(|heatseal| heatseal.get("diff")?.get("ignore"));
-    let Some(list) = list else {
-        return Ok(Vec::new());
+/// What `heatseal.diff.ignore` of a package.json says.
+pub fn rules(manifest: &Manifest) -> Result<Vec<Rule>, RuleError> {
+    let own = manifest.object("heatseal");
+    let ignore = own.and_then(|own| own.get("diff")?.get("ignore"));
+    let rules = match ignore {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(rules)) => rules,
+        Some(_) => return Err(RuleError::NotAnObject),
     };
-    let list = list
-        .as_array()
-        .ok_or_else(|| IgnoreError("it is no list".to_owned()))?;
-    list.iter().map(rule).collect()
-}
-
-fn rule(value: &Value) -> Result<Rule, IgnoreError> {
-    let text = |member: &str| {
-        let text = value.get(member).and_then(Value::as_str);
-        let text = text.filter(|text| !text.trim().is_empty());
-        text.ok_or_else(|| IgnoreError(format!("an entry has no `{member}`")))
+    let parse = |(text, reason): (&String, &Value)| {
+        let reason = reason.as_str().filter(|reason| !reason.trim().is_empty());
+        let reason = reason.ok_or_else(|| RuleError::NoReason(text.clone()))?;
+        Rule::parse(text, reason)
     };
-    let package = text("package")?;
-    let reason = text("reason").map_err(|_| IgnoreError(format!("{package:?} has no `reason`")))?;
-    let words: Vec<&Value> = match value.get("class") {
-        None => Vec::new(),
-        Some(Value::Array(words)) => words.iter().collect(),
-        Some(word) => vec![word],
-    };
-    let classes = words.into_iter().map(|word| match word.as_str() {
-        Some(word) => parse_class(word),
-        None => Err(IgnoreError(format!("{word} is no class"))),
-    });
-    Rule::new(
-        package,
-        classes.collect::<Result<_, _>>()?,
-        reason.to_owned(),
-    )
+    rules.iter().map(parse).collect()
 }
 
 /// Takes out the classes that a rule covers.
@@ -142,17 +135,18 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn parsed(list: Value) -> Result<Vec<Rule>, IgnoreError> {
+    fn parsed(list: &Value) -> Result<Vec<Rule>, RuleError> {
         let manifest = json!({"heatseal": {"diff": {"ignore": list}}});
-        rules(manifest.as_object().unwrap())
+        rules(&Manifest::from_registry(manifest))
     }
 
     #[test]
     fn a_rule_covers_its_packages_and_classes_only() {
-        let rules = parsed(json!([
-            {"package": "@a/*", "class": ["minor", "patch"], "reason": "ours"},
-            {"package": "b@2.0.0", "reason": "patched"},
-        ]))
+        let rules = parsed(&json!({
+            "minor:@a/*": "ours",
+            "*:b@2.0.0": "patched",
+            "flags": "nobody minds",
+        }))
         .unwrap();
         let side = |name: &str, version: &str| Side {
             name: name.to_owned(),
@@ -165,21 +159,23 @@ mod tests {
         assert!(!covered(&side("a", "1.0.0"), Class::Minor));
         assert!(covered(&side("b", "2.0.0"), Class::Content));
         assert!(!covered(&side("b", "2.0.1"), Class::Content));
+        assert!(covered(&side("c", "1.0.0"), Class::Flags));
     }
 
     #[test]
     fn a_rule_without_a_reason_or_with_an_unknown_class_is_refused() {
         for list in [
-            json!({}),
-            json!([{"package": "a"}]),
-            json!([{"package": "a", "reason": " "}]),
-            json!([{"reason": "x"}]),
-            json!([{"package": "a", "reason": "x", "class": "licens"}]),
-            json!([{"package": "a", "reason": "x", "class": 1}]),
-            json!(["a"]),
+            json!([]),
+            json!({"minor:a": ""}),
+            json!({"minor:a": " "}),
+            json!({"minor:a": true}),
+            json!({"licens:a": "x"}),
+            json!({"*": "x"}),
+            json!({"minor:": "x"}),
+            json!({"a": "x"}),
         ] {
-            assert!(parsed(list.clone()).is_err(), "{list}");
+            assert!(parsed(&list).is_err(), "{list}");
         }
-        assert!(parsed(json!([])).unwrap().is_empty());
+        assert!(parsed(&json!({})).unwrap().is_empty());
     }
 }

@@ -74,6 +74,7 @@ impl Known {
         Self(bits)
     }
 
+    #[must_use]
     pub const fn without(self, facts: &[Fact]) -> Self {
         Self(self.0 & !Self::of(facts).0)
     }

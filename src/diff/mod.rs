@@ -345,42 +345,28 @@ struct Found<'a> {
 impl Found<'_> {
     fn add(&mut self, pair: Pair, proof: &Proof) {
         let (before, after) = self.graphs;
-        let mut old = pair.before.map(|at| before.nodes[at].side.clone());
-        let mut new = pair.after.map(|at| after.nodes[at].side.clone());
+        let old = pair.before.map(|at| &before.nodes[at].side);
+        let new = pair.after.map(|at| &after.nodes[at].side);
+        let Some(shown) = new.or(old) else { return };
         let mut classes = classify::classes(&pair, self.graphs, self.known);
-        let mut files = Vec::new();
-        if let (Some(old), Some(new)) = (&old, &new) {
-            match proof.contents(old, new) {
-                Verdict::Differ(changes) => {
-                    classes.push(Class::Content);
-                    files = changes;
-                }
-                Verdict::Unproven => self.diff.unproven += 1,
-                Verdict::Same => {}
-            }
+        let files = self.hold_files(old.zip(new), proof);
+        if !files.is_empty() {
+            classes.push(Class::Content);
         }
-        if !pair.copy && !classes.is_empty() && proof.fill(&mut old, &mut new) {
-            classes.push(Class::Native);
-        }
-        classes.sort_unstable();
-        classes.dedup();
-        let Some(shown) = new.as_ref().or(old.as_ref()) else {
-            return;
-        };
         if classes.is_empty() {
             self.diff.unchanged += 1;
             return;
         }
-        let (ignored, classes) = ignore::split(self.options.ignore, shown, classes);
-        self.diff.ignored.extend(ignored);
+        let (mut old, mut new) = (old.cloned(), new.cloned());
+        if !pair.copy && proof.fill(&mut old, &mut new) {
+            classes.push(Class::Native);
+        }
+        classes.sort_unstable();
+        classes.dedup();
+        let classes = self.counting(shown, classes);
         let Some((class, also)) = classes.split_first() else {
             return;
         };
-        let only = self.options.only;
-        if !only.is_empty() && !classes.iter().any(|class| only.contains(class)) {
-            self.diff.left_out += 1;
-            return;
-        }
         self.nodes.push(match (pair.after, pair.before) {
             (Some(at), _) => (true, at),
             (None, at) => (false, at.unwrap_or_default()),
@@ -397,6 +383,30 @@ impl Found<'_> {
             files,
             contents: None,
         });
+    }
+
+    /// Files that differ, where a package is on both sides and on disk.
+    fn hold_files(&mut self, sides: Option<(&Side, &Side)>, proof: &Proof) -> Vec<FileChange> {
+        match sides.map(|(old, new)| proof.contents(old, new)) {
+            Some(Verdict::Differ(changes)) => changes,
+            Some(Verdict::Unproven) => {
+                self.diff.unproven += 1;
+                Vec::new()
+            }
+            Some(Verdict::Same) | None => Vec::new(),
+        }
+    }
+
+    /// The classes that nobody accepted; none when none of them was asked for.
+    fn counting(&mut self, side: &Side, classes: Vec<Class>) -> Vec<Class> {
+        let (accepted, classes) = ignore::split(self.options.ignore, side, classes);
+        self.diff.ignored.extend(accepted);
+        let only = self.options.only;
+        if only.is_empty() || classes.iter().any(|class| only.contains(class)) {
+            return classes;
+        }
+        self.diff.left_out += usize::from(!classes.is_empty());
+        Vec::new()
     }
 
     fn tell_who_brings(&mut self) {

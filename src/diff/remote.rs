@@ -90,7 +90,7 @@ impl Remote {
             return Ok(tree);
         }
         let target = sent.target.clone();
-        let environment = Environment::of_material(self.material(sent, installed)?)?;
+        let environment = Environment::of_material(self.material(&sent, installed)?)?;
         Ok(Environment {
             target: target.filter(|_| installed),
             view: View::default(),
@@ -98,7 +98,7 @@ impl Remote {
         })
     }
 
-    fn material(&self, sent: Sent, installed: bool) -> Result<Material, DiffError> {
+    fn material(&self, sent: &Sent, installed: bool) -> Result<Material, DiffError> {
         let find = |name: &str| {
             let file = sent.files.iter().find(|(sent, _)| sent == name);
             file.filter(|(_, bytes)| !bytes.is_empty())

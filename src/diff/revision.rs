@@ -139,8 +139,11 @@ impl Revision {
 /// The last line that a program said.
 pub(super) fn last_line(said: &[u8]) -> String {
     let said = String::from_utf8_lossy(said);
-    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.last().unwrap_or("it does not say why").to_owned()
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .next_back()
+        .unwrap_or("it does not say why")
+        .to_owned()
 }
 
 /// The answers of `cat-file --batch`; `None` for what is missing or no file.

@@ -308,3 +308,134 @@ fn credentials_in_addresses_are_not_shown() {
         "git+ssh://git@h.example/u/r.git#abc"
     );
 }
+
+#[test]
+fn native_code_that_came_by_a_family_of_binaries_is_told_once() {
+    let root = json!({"dependencies": {"t": "*"}});
+    let before = json!({"": root, "node_modules/t": {"version": "1.0.0"}});
+    let after = json!({"": root,
+        "node_modules/t": {"version": "1.1.0", "optionalDependencies": {"@t/x64": "1"}},
+        "node_modules/@t/x64": {"version": "1.0.0", "optional": true, "os": ["linux"], "cpu": ["x64"]}});
+    assert_eq!(
+        rows(&before, &after),
+        [
+            "native+minor t 1.0.0>1.1.0 via t",
+            "added @t/x64 ->1.0.0 via t"
+        ]
+    );
+    assert_eq!(
+        rows(&after, &before),
+        [
+            "native+direct+minor t 1.1.0>1.0.0 via t",
+            "platform+removed @t/x64 1.0.0>- via t"
+        ]
+    );
+}
+
+fn seen(packages: &Value, target: &str) -> Environment {
+    let view = View {
+        target: Some(target.parse().unwrap()),
+        omit: Omit::default(),
+    };
+    environment(packages).viewed(view).unwrap()
+}
+
+#[test]
+fn a_target_leaves_out_what_does_not_run_there_and_what_only_that_needs() {
+    let packages = json!({"": {"dependencies": {"a": "*", "b": "*"}, "optionalDependencies": {"mac": "*"}},
+        "node_modules/a": {"version": "1.0.0"},
+        "node_modules/b": {"version": "1.0.0", "os": ["darwin"]},
+        "node_modules/mac": {"version": "1.0.0", "optional": true, "dependencies": {"helper": "*", "a": "*"}},
+        "node_modules/helper": {"version": "1.0.0", "optional": true, "os": ["darwin"], "dependencies": {"deep": "*"}},
+        "node_modules/deep": {"version": "1.0.0", "optional": true}});
+    let (mac, linux) = (
+        seen(&packages, "darwin-arm64"),
+        seen(&packages, "linux-x64-glibc"),
+    );
+    assert_eq!((mac.packages(), linux.packages()), (5, 2));
+    let diff = environments(&mac, &linux, Options::default());
+    let found: Vec<String> = diff.changes.iter().map(row).collect();
+    assert_eq!(
+        found,
+        [
+            "platform b 1.0.0>1.0.0 via b",
+            "direct+removed mac 1.0.0>- via mac",
+            "removed deep 1.0.0>- via mac",
+            "removed helper 1.0.0>- via mac",
+        ]
+    );
+}
+
+#[test]
+fn the_same_major_versions_are_paired_first() {
+    let root = json!({"dependencies": {"a": "*", "b": "*"}});
+    let user = json!({"version": "1.0.0", "dependencies": {"c": "*"}});
+    let tree = |first: (&str, &str), second: (&str, &str)| {
+        let mut packages = json!({"": root, "node_modules/a": user, "node_modules/b": user});
+        for (place, version) in [first, second] {
+            packages[format!("node_modules/{place}/node_modules/c")] = json!({"version": version});
+        }
+        packages
+    };
+    let before = tree(("a", "1.0.0"), ("b", "3.0.0"));
+    let after = tree(("a/node_modules/x", "3.1.0"), ("b/node_modules/x", "1.0.1"));
+    let found = rows(&before, &after);
+    assert!(found[0].starts_with("minor c 3.0.0>3.1.0"), "{found:?}");
+    assert!(found[1].starts_with("patch c 1.0.0>1.0.1"), "{found:?}");
+}
+
+#[test]
+fn the_shortest_ways_to_a_package_are_told() {
+    let packages = |version: &str| {
+        json!({"": {"dependencies": {"a": "*", "b": "*"}},
+            "node_modules/a": {"version": "1.0.0", "dependencies": {"m": "*"}},
+            "node_modules/m": {"version": "1.0.0", "dependencies": {"c": "*"}},
+            "node_modules/b": {"version": "1.0.0", "dependencies": {"c": "*"}},
+            "node_modules/c": {"version": version}})
+    };
+    let (before, after) = (
+        environment(&packages("1.0.0")),
+        environment(&packages("1.0.1")),
+    );
+    let diff = environments(&before, &after, Options::default());
+    let shown: Vec<String> = diff.changes[0]
+        .chains
+        .iter()
+        .map(|chain| chain.join(" "))
+        .collect();
+    assert_eq!(shown, ["b@1.0.0 c@1.0.1", "a@1.0.0 m@1.0.0 c@1.0.1"]);
+}
+
+#[test]
+fn version_1_says_nothing_of_licences_and_that_is_no_difference() {
+    let old =
+        json!({"lockfileVersion": 1, "dependencies": {"a": {"version": "1.0.0"}}}).to_string();
+    let old = Environment::of_lock("x", &lock::parse(old, "package-lock.json").unwrap());
+    let new = environment(
+        &json!({"node_modules/a": {"version": "1.0.0", "license": "MIT", "hasInstallScript": true, "os": ["linux"]}}),
+    );
+    let diff = environments(&old, &new, Options::default());
+    assert_eq!(diff.changes.len(), 0, "{:?}", diff.changes);
+    assert!(diff.not_compared.contains(&Fact::Licences));
+    assert!(!diff.not_compared.contains(&Fact::Places));
+}
+
+#[test]
+fn very_many_packages_of_one_name_are_paired_in_no_time_to_speak_of() {
+    let packages = |version: usize| {
+        let mut packages = json!({"": {}});
+        for at in 0..20_000 {
+            let key = format!("node_modules/p{at}/node_modules/a");
+            packages[key] = json!({"version": format!("{at}.0.{version}")});
+        }
+        packages
+    };
+    let (before, after) = (environment(&packages(0)), environment(&packages(1)));
+    let diff = environments(&before, &after, Options::default());
+    assert_eq!(diff.changes.len(), 20_000);
+    assert!(
+        diff.changes
+            .iter()
+            .all(|change| change.class == Class::Patch)
+    );
+}

@@ -16,7 +16,7 @@ use super::known::{Fact, Known};
 use crate::disk::{self, DiskError};
 use crate::json;
 use crate::link::Entry;
-use crate::lock::{self, Lock, Packages};
+use crate::lock::{self, Lock, Packages, is_in_modules};
 use crate::manifest::Manifest;
 use crate::verify::{self, Entries, Record};
 
@@ -120,10 +120,6 @@ fn linked_folders(entries: &Entries) -> BTreeSet<String> {
     });
     let outside = |target: &String| !is_in_modules(target);
     links.flatten().filter(outside).collect()
-}
-
-fn is_in_modules(path: &str) -> bool {
-    path.starts_with("node_modules/") || path.contains("/node_modules/")
 }
 
 /// Where a link leads, relative to the project; `None` for an absolute one and for the project.

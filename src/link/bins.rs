@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{LinkError, Wanted};
+use super::{LinkError, Wanted, WantedPackage};
 use crate::collate;
 
 /// A bin that its package has claimed.
@@ -41,6 +41,9 @@ pub(super) fn claim(wanted: &Wanted) -> Result<(Claimed<'_>, Vec<Remark>), LinkE
         .collect();
     claimants
         .sort_by(|(a, _), (b, _)| depth(a).cmp(&depth(b)).then_with(|| collate::compare(a, b)));
+    if wanted.without_bin_links {
+        claimants.clear();
+    }
     let mut remarks = Vec::new();
     let mut taken: FxHashMap<(&str, &str), &str> = FxHashMap::default();
     let mut claimed = Claimed::default();
@@ -99,6 +102,19 @@ fn below_home(folder: &str) -> &str {
         .find("node_modules/")
         .map_or(0, |at| at + "node_modules/".len());
     &folder[at..]
+}
+
+/// Files of a package that its bins name and that no link of its own leads to: npm makes them
+/// executable, too.
+pub(super) fn unclaimed(
+    package: &WantedPackage,
+    claimed: &[Bin],
+) -> Result<Vec<String>, LinkError> {
+    let all = package.bins.iter();
+    let targets = all.map(|(name, target)| check(&package.location, name, target));
+    let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
+    targets.retain(|target| !claimed.iter().any(|bin| bin.target == *target));
+    Ok(targets)
 }
 
 /// The target without `.` parts. A name is one plain component, a target stays in its package.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::bins::{Bin, mended};
-use super::plan::{Bundled, Link, Place, Plan};
+use super::plan::{Bundled, Link, Place, Plan, Purpose, is_installed};
 use super::{LinkError, Wanted, WantedPackage};
 use crate::name::PackageId;
 use crate::store::{Package, Store};
@@ -115,12 +115,12 @@ impl Expected {
                 .insert(format!("{location}/{folder}"), Entry::Folder);
         }
         for file in package.index().files().filter(|file| !foreign(file.path)) {
-            let is_bin = place.bins.iter().any(|bin| bin.target == file.path);
+            let purpose = place.purpose_of(file.path);
             let mut entry = Entry::File {
-                mode: file.stamp.mode,
+                mode: purpose.mode(file.stamp.mode, store.umask()),
                 blake3: file.blake3,
             };
-            if is_bin {
+            if purpose == Purpose::Bin {
                 entry = bin_entry(package, file.path, file.crlf_shebang, store)?;
             }
             self.entries
@@ -170,8 +170,13 @@ impl Expected {
         self.add_folders(home, &path);
         self.entries.insert(path, Entry::Link(link.text.clone()));
         for bin in &link.bins {
-            let target = project.join(&link.target).join(&bin.target);
-            if target.symlink_metadata().is_ok() {
+            let target = format!("{}/{}", link.target, bin.target);
+            let is_there = if is_installed(&link.target) {
+                self.entries.contains_key(&target)
+            } else {
+                project.join(target).symlink_metadata().is_ok()
+            };
+            if is_there {
                 self.add_bin_link(home, bin);
             }
         }

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::bins::{self, Bin};
-use super::plan::{Bundled, Link, Place, Plan};
+use super::plan::{Bundled, Link, Place, Plan, Purpose, is_installed};
 use super::swap::Staging;
 use super::{LinkError, LinkMode};
 use crate::store::disk::{FileName, create_file, read_record};
@@ -168,11 +168,11 @@ impl Carrier {
             if foreign(item.path) {
                 return Ok(());
             }
-            let is_bin = place.bins.iter().any(|bin| bin.target == item.path);
+            let purpose = place.purpose_of(item.path);
             if again {
                 let _ = rustix::fs::unlinkat(&folder, item.path, AtFlags::empty());
             }
-            self.carry(folder.as_fd(), item, way, is_bin)
+            self.carry(folder.as_fd(), item, way, purpose)
                 .map_err(|error| error.below(&place.path))
         })?;
         for bin in &place.bins {
@@ -193,14 +193,11 @@ impl Carrier {
         folder: BorrowedFd<'_>,
         item: &Item<'_>,
         way: LinkMode,
-        is_bin: bool,
+        purpose: Purpose,
     ) -> Result<(), PlaceError> {
-        let mode = if is_bin {
-            0o777 & !self.umask
-        } else {
-            item.mode
-        };
-        let private = is_bin && (item.crlf_shebang || mode != item.mode);
+        let mode = purpose.mode(item.mode, self.umask);
+        let mends = purpose == Purpose::Bin && item.crlf_shebang;
+        let private = mends || mode != item.mode;
         if let Content::Stored(store, _) = item.content
             && !private
             && way != LinkMode::Copy
@@ -219,7 +216,7 @@ impl Carrier {
                 read_record(store, name.of(item.number), &record).ok_or(PlaceError::Unstable)?
             }
         };
-        let bytes = if is_bin { bins::mended(bytes) } else { bytes };
+        let bytes = if mends { bins::mended(bytes) } else { bytes };
         create_file(folder, item.path, mode, &bytes).map_err(disk("write", item.path))
     }
 
@@ -382,8 +379,15 @@ fn finish_link(link: &Link, staging: &Staging) -> Result<(), LinkError> {
     let home = staging.home(link.home)?;
     make_link(home, &link.path, &link.text).map_err(LinkError::at("make the link", &link.path))?;
     for bin in &link.bins {
-        let target = staging.project().join(&link.target).join(&bin.target);
-        if std::fs::symlink_metadata(target).is_ok() {
+        let target = format!("{}/{}", link.target, bin.target);
+        let is_there = match target.strip_prefix("node_modules/") {
+            Some(below) if is_installed(&link.target) => {
+                let top = staging.home(0)?;
+                rustix::fs::statat(top, below, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+            }
+            _ => std::fs::symlink_metadata(staging.project().join(target)).is_ok(),
+        };
+        if is_there {
             make_link(home, &bin.link, &bin.text)
                 .map_err(LinkError::at("make the link", &bin.link))?;
         }

@@ -39,10 +39,44 @@ pub(super) struct Place<'w> {
     /// Below the home's `node_modules`: `a/node_modules/b`.
     pub path: String,
     pub bins: Vec<Bin>,
+    /// Files that are executable without a link in `.bin`.
+    pub tools: Vec<String>,
     /// Locations inside this package that others fill, relative to it.
     pub nested: Vec<String>,
     /// Other packages come inside its tarball.
     pub bundles: bool,
+}
+
+/// What a file of a package is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    File,
+    /// A bin without a link of its own.
+    Tool,
+    Bin,
+}
+
+impl Purpose {
+    /// The mode in the tree of a file that has `mode` in the store.
+    pub fn mode(self, mode: u32, umask: u32) -> u32 {
+        match self {
+            Self::File => mode,
+            Self::Tool => mode | (0o111 & !umask),
+            Self::Bin => 0o777 & !umask,
+        }
+    }
+}
+
+impl Place<'_> {
+    pub fn purpose_of(&self, path: &str) -> Purpose {
+        if self.bins.iter().any(|bin| bin.target == path) {
+            Purpose::Bin
+        } else if self.tools.iter().any(|tool| tool == path) {
+            Purpose::Tool
+        } else {
+            Purpose::File
+        }
+    }
 }
 
 pub(super) struct Link {
@@ -136,6 +170,7 @@ impl<'w> Plan<'w> {
                 slot,
                 home,
                 path,
+                tools: bins::unclaimed(package, &bins)?,
                 bins,
                 nested: nested.remove(package.location.as_str()).unwrap_or_default(),
                 bundles: bundlers.contains(package.location.as_str()),
@@ -226,7 +261,8 @@ fn check_shape(wanted: &Wanted) -> Result<(), LinkError> {
 }
 
 impl<'a> Location<'a> {
-    /// `(FOLDER/)?(node_modules/NAME)(/node_modules/NAME)*`, every NAME a package name.
+    /// `(FOLDER/)?(node_modules/NAME)(/node_modules/NAME)*`, every NAME a package name, the first but
+    /// not the last perhaps `.store/KEY` of the linked strategy.
     pub fn parse(location: &'a str) -> Result<Self, LinkError> {
         let refuse = |why| {
             Err(LinkError::Location {
@@ -242,13 +278,33 @@ impl<'a> Location<'a> {
         } else {
             return refuse("it is not in a node_modules");
         };
-        for name in path.split("/node_modules/") {
+        let rest = match path.split_once("/node_modules/") {
+            Some((store, rest)) if is_store_folder(store) => rest,
+            _ => path,
+        };
+        for name in rest.split("/node_modules/") {
             if PackageName::parse(name).is_err() {
                 return refuse("it contains something that is not a package name");
             }
         }
         Ok(Self { folder, path })
     }
+}
+
+/// `.store/name@version-hash`, where the name may have a scope.
+fn is_store_folder(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+~@!'()*".contains(c);
+    path.strip_prefix(".store/").is_some_and(|key| {
+        let (scope, name) = key.split_once('/').unwrap_or(("@", key));
+        scope.starts_with('@')
+            && !name.starts_with('.')
+            && [scope, name].iter().all(|part| part.chars().all(plain))
+    })
+}
+
+/// Is this the path of something that is installed, and not a folder of the user's?
+pub(super) fn is_installed(path: &str) -> bool {
+    path.starts_with("node_modules/")
 }
 
 /// A folder below the project, in one spelling.

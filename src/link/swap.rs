@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use super::LinkError;
 use super::bins::mended;
 use super::ground::{self, Ground};
-use super::plan::{Home, Location, Plan};
+use super::plan::{Home, Location, Plan, is_installed};
 use crate::report::{Event, Reporter};
 use crate::store::disk::{create_file, unguessable};
 use crate::store::{Package, has_crlf_shebang, open_folder};
@@ -164,7 +164,9 @@ impl Staging {
             })
         });
         let trees = trees.collect();
-        let links = plan.links.iter().flat_map(|link| {
+        // What is installed has its modes already, and may share its files with the store.
+        let links = plan.links.iter().filter(|link| !is_installed(&link.target));
+        let links = links.flat_map(|link| {
             let targets = link
                 .bins
                 .iter()

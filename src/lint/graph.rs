@@ -22,9 +22,8 @@ pub(super) fn check(subject: &Subject, tree: &Tree, notes: &mut Notes) {
 /// Every edge of everything that counts.
 fn edges(subject: &Subject, tree: &Tree, notes: &mut Notes) {
     let families = families(subject);
-    let mut nodes = vec![tree.root];
-    nodes.extend(tree.inventory(tree.root));
-    for id in nodes {
+    let below = tree.inventory(tree.root);
+    for id in std::iter::once(tree.root).chain(below) {
         let theirs = tree.in_dependency_bundle(id) || tree.in_shrinkwrap(id);
         if tree.is_link(id) || theirs || (tree.node(id).flags.extraneous && id != tree.root) {
             continue;

@@ -85,14 +85,14 @@ pub fn sort_out(
     findings: Vec<Finding>,
     ignores: &[Ignore],
 ) -> (Vec<Finding>, Vec<Ignored>, Vec<String>) {
-    let (mut counting, mut ignored) = (Vec::new(), Vec::new());
+    let (mut counting, mut passed_over) = (Vec::new(), Vec::new());
     let mut used = vec![false; ignores.len()];
     for finding in findings {
         match ignores.iter().position(|ignore| ignore.covers(&finding)) {
             None => counting.push(finding),
             Some(at) => {
                 used[at] = true;
-                ignored.push(Ignored {
+                passed_over.push(Ignored {
                     finding,
                     reason: ignores[at].reason.clone(),
                 });
@@ -101,5 +101,5 @@ pub fn sort_out(
     }
     let unused = ignores.iter().zip(used).filter(|(_, used)| !used);
     let unused = unused.map(|(ignore, _)| ignore.text.clone()).collect();
-    (counting, ignored, unused)
+    (counting, passed_over, unused)
 }

@@ -169,18 +169,17 @@ impl Work {
 
     /// The folder names on the way to a location in the nested form.
     fn names_to(&self, location: &str) -> Option<Vec<String>> {
-        let inside = match location.strip_prefix("node_modules/") {
-            Some(inside) => inside.to_owned(),
-            None => {
-                // Below a link's target: in the nested form it is below the link.
-                let (target, rest) = location.split_once("/node_modules/")?;
-                let (link, _) = self.packages.iter().find(|(_, entry)| {
-                    let resolved = entry.get("resolved").and_then(Value::as_str);
-                    entry.get("link").is_some_and(truthy) && resolved == Some(target)
-                })?;
-                let link = link.strip_prefix("node_modules/")?;
-                format!("{link}/node_modules/{rest}")
-            }
+        let inside = if let Some(inside) = location.strip_prefix("node_modules/") {
+            inside.to_owned()
+        } else {
+            // Below a link's target: in the nested form it is below the link.
+            let (target, rest) = location.split_once("/node_modules/")?;
+            let (link, _) = self.packages.iter().find(|(_, entry)| {
+                let resolved = entry.get("resolved").and_then(Value::as_str);
+                entry.get("link").is_some_and(truthy) && resolved == Some(target)
+            })?;
+            let link = link.strip_prefix("node_modules/")?;
+            format!("{link}/node_modules/{rest}")
         };
         Some(inside.split("/node_modules/").map(str::to_owned).collect())
     }

@@ -22,7 +22,7 @@ mod write;
 pub use check::{KeyFlaw, Place, check, check_key, check_whole, entry_flaws};
 pub use entries::{entries, entry};
 pub use nested::dependencies;
-pub use places::Index;
+pub use places::{Index, link_target};
 pub use read::{find, find_and_read, parse, parse_for};
 pub use write::{Style, Top, text, write_if_changed};
 
@@ -102,6 +102,11 @@ pub fn folder_name(location: &str) -> &str {
     } else {
         &location[base..]
     }
+}
+
+/// Is it a package's place, and not a folder of the project's own or outside of it?
+pub fn is_in_modules(location: &str) -> bool {
+    location.starts_with("node_modules/") || location.contains("/node_modules/")
 }
 
 /// The package's name: the entry's own if it has one, else its folder's.

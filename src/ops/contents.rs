@@ -54,7 +54,7 @@ pub fn look_inside(
             }
         }
     }
-    let failed = shelf.fetch(missing.into_values().collect());
+    let failed = shelf.fetch(&missing.into_values().collect::<Vec<_>>());
     for change in diff.changes.iter_mut().filter(|change| wanted(change)) {
         let before = change.before.as_ref().map(|side| shelf.open(side, disks.0));
         let after = change.after.as_ref().map(|side| shelf.open(side, disks.1));
@@ -122,7 +122,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// Puts what is missing into the store; tells what could not be had, and why.
-    fn fetch(&self, missing: Vec<Side>) -> Vec<(String, ContentsError)> {
+    fn fetch(&self, missing: &[Side]) -> Vec<(String, ContentsError)> {
         let mut failed = Vec::new();
         let mut requests = Vec::new();
         for (at, side) in missing.iter().enumerate() {

@@ -72,6 +72,26 @@ fn run(session: &Session, request: InspectRequest<'_>) -> Result<Inspection, Ins
     let store = Store::open(&session.store, session.umask())?;
     let store = store.with_limits(session.config.limits()?);
     let mut inspection = Inspection::default();
+    let unknown = recall(&store, request, &mut inspection);
+    if !unknown.is_empty() {
+        open(session, request, &store, &unknown, &mut inspection)?;
+    }
+    Ok(inspection)
+}
+
+/// What earlier runs found; nothing is opened.
+pub(super) fn known(store: &Store, request: InspectRequest<'_>) -> Inspection {
+    let mut inspection = Inspection::default();
+    recall(store, request, &mut inspection);
+    inspection
+}
+
+/// Adds what is known already; the locations of which nothing is.
+fn recall<'a>(
+    store: &Store,
+    request: InspectRequest<'a>,
+    inspection: &mut Inspection,
+) -> Vec<&'a str> {
     let mut unknown = Vec::new();
     let mut known: BTreeMap<&str, Arc<Facts>> = BTreeMap::new();
     for (location, entry) in &request.lock.packages {
@@ -84,7 +104,7 @@ fn run(session: &Session, request: InspectRequest<'_>) -> Result<Inspection, Ins
             continue;
         }
         let integrity = text.and_then(Integrity::parse);
-        let noted = integrity.and_then(|integrity| noted(&store, Some(&integrity), None));
+        let noted = integrity.and_then(|integrity| noted(store, Some(&integrity), None));
         match (noted, text) {
             (Some(facts), Some(text)) => {
                 known.insert(text, Arc::clone(&facts));
@@ -93,10 +113,7 @@ fn run(session: &Session, request: InspectRequest<'_>) -> Result<Inspection, Ins
             _ => unknown.push(location.as_str()),
         }
     }
-    if !unknown.is_empty() {
-        open(session, request, &store, &unknown, &mut inspection)?;
-    }
-    Ok(inspection)
+    unknown
 }
 
 fn noted(store: &Store, integrity: Option<&Integrity>, source: Option<&str>) -> Option<Arc<Facts>> {

@@ -11,6 +11,7 @@ use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
+use super::vacant;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
@@ -41,8 +42,12 @@ pub struct InstallRequest {
     /// Packages that may do without a binary for the target, besides those package.json names.
     pub allow_without_binary: Vec<String>,
     pub bin_links: bool,
+    /// npm's `linked` strategy: a folder for each package and links between them.
+    pub isolated: bool,
     pub dry_run: bool,
     pub link_mode: LinkMode,
+    /// Open every tarball first, and fail when a required package cannot run on the target.
+    pub strict_platform: bool,
     /// Look into what arrives for binaries, and keep the findings in the store.
     pub inspect: bool,
     /// Git dependencies that are being prepared around this install, as their locks name them.
@@ -110,6 +115,8 @@ pub enum InstallError {
         packages: Vec<String>,
         target: String,
     },
+    #[error("{} cannot run on {target}", if unfit.len() == 1 { "a package".to_owned() } else { format!("{} packages", unfit.len()) })]
+    Unfit { unfit: Vec<String>, target: String },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -226,15 +233,18 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
     } else {
         Look::Folders
     };
-    if !request.dry_run
-        && let Some(packages) = state::current(project, &digest, &store, closely)
-    {
-        return Ok(InstallOutcome {
+    let current = (!request.dry_run).then(|| state::current(project, &digest, &store, closely));
+    let current = current.flatten();
+    let up_to_date = |packages| -> Result<InstallOutcome, InstallError> {
+        Ok(InstallOutcome {
             packages,
             current: true,
             scripts_run: lifecycle.run_own()?,
             ..InstallOutcome::default()
-        });
+        })
+    };
+    if let Some(packages) = current.filter(|_| !request.strict_platform) {
+        return up_to_date(packages);
     }
     let lock = lock::parse_for(lock_bytes, &lock_name, || Some((*manifest).clone()))?;
     lock.has_at_most(most_packages)?;
@@ -260,6 +270,10 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     }
     complete::check_families(&lock, &selection, request, &manifest)?;
+    complete::check_binaries(session, &store, &lock, &selection, request)?;
+    if let Some(packages) = current {
+        return up_to_date(packages);
+    }
     let outcome = InstallOutcome {
         packages: selection.wanted.packages.len(),
         skipped: selection.skipped.clone(),
@@ -291,7 +305,13 @@ pub(super) fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let differences = resolve::disagreements(&tree, request.frozen)?;
+    let mut differences = resolve::disagreements(&tree, request.frozen)?;
+    let vacant: Option<Vec<_>> = differences.iter().map(|one| one.vacancy).collect();
+    if let Some(vacant) = vacant.filter(|vacant| !vacant.is_empty()) {
+        let harmless = vacant::harmless(session, request, &tree, &vacant);
+        let is_harmless = |edge| harmless.contains(&edge);
+        differences.retain(|one| !one.vacancy.is_some_and(is_harmless));
+    }
     if !differences.is_empty() {
         let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {
@@ -335,7 +355,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {:?} {} {:?} {:?} {:?} {} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {} {:?} {} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
         options.rules,
         options.optional_target,
@@ -343,6 +363,7 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
         request.allow_missing_integrity,
         request.scripts,
         request.bin_links,
+        request.isolated,
         request.allow_scripts,
         session.config.list("allow-scripts"),
         request.link_mode,
@@ -413,7 +434,7 @@ impl Run<'_> {
         }
         outcome.scripts_run += ran.count;
         verify::remember(session, self.store, wanted, &plan, &selection.failed);
-        outcome.deprecated = wanted::deprecated(tree, wanted);
+        outcome.deprecated = wanted::deprecated(tree, selection);
         let is_known = !wanted.packages.iter().any(may_change);
         let cleanup = swapped.commit(|contents| {
             // What scripts left behind in the folders belongs to the tree.

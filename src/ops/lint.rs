@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::locked::{self, LockedError, LockedProject};
 use super::session::Session;
 use crate::disk::DiskError;
+use crate::json;
 use crate::lint::repair::{self, Dist, Repaired};
 use crate::lint::{self, Finding, Ignore, IgnoreError, Repair, Report, Subject};
 use crate::lock::{self, Lock, Style, Top};
@@ -51,14 +52,14 @@ pub enum LintError {
 /// - A lock whose structure is unsound is not repaired.
 pub fn lint(session: &Session, request: &LintRequest) -> Result<LintOutcome, LintError> {
     let mut project = locked::read(session, request.lock.as_deref())?;
-    let mut ignores = Ignore::of_manifest(&project.manifest)?;
+    let mut accepted = Ignore::of_manifest(&project.manifest)?;
     for text in &request.ignore {
-        ignores.push(Ignore::parse(text, None)?);
+        accepted.push(Ignore::parse(text, None)?);
     }
     let mut findings = look(session, &project);
     let mut repair = None;
     if request.fix {
-        let (counting, _, _) = lint::sort_out(findings.clone(), &ignores);
+        let (counting, _, _) = lint::sort_out(findings.clone(), &accepted);
         let done = fix(session, &project, &counting)?;
         if done.written {
             project = locked::read(session, request.lock.as_deref())?;
@@ -66,7 +67,7 @@ pub fn lint(session: &Session, request: &LintRequest) -> Result<LintOutcome, Lin
         }
         repair = Some(done);
     }
-    let (findings, ignored, unused) = lint::sort_out(findings, &ignores);
+    let (findings, ignored, unused) = lint::sort_out(findings, &accepted);
     let packages = &project.lock.packages;
     Ok(LintOutcome {
         report: Report {
@@ -192,11 +193,10 @@ fn text(lock: &Lock, repaired: Repaired) -> String {
         extra: lock.extra.clone(),
         legacy: repaired.legacy,
     };
-    let lines = lock.bytes.iter().filter(|byte| **byte == b'\n').count();
     let style = Style {
         indent: lock.indent.clone(),
         newline: lock.newline.clone(),
-        formatted: lines > 1,
+        formatted: json::line_at(&lock.bytes, lock.bytes.len()) > 2,
     };
     lock::text(top, repaired.packages, &style)
 }

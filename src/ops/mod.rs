@@ -7,17 +7,21 @@ mod git;
 mod import;
 pub mod inspect;
 mod install;
+mod isolated;
 mod lifecycle;
 mod lint;
 mod load;
 mod locked;
 mod mend;
+mod merge;
 mod platforms;
 mod preview;
+mod sbom;
 mod session;
 mod shrinkwrap;
 mod source;
 mod stale;
+mod vacant;
 mod verify;
 mod wanted;
 
@@ -28,8 +32,13 @@ pub use lifecycle::{Needs, Refused, Scripts};
 pub use lint::{LintError, LintOutcome, LintRequest, lint};
 pub use load::{LoadError, LoadRequest, Loaded, Outcome, load};
 pub use locked::{LockedError, LockedProject, read as read_locked};
+pub use merge::{
+    MergeError, MergeOutcome, MergeRequest, Method, Setup, SetupError, SideError, fall_back,
+    install_driver, merge_locks, merge_manifests, uninstall_driver,
+};
 pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
+pub use sbom::{SbomError, SbomRequest, sbom};
 pub use session::{Session, SessionError};
 pub use shrinkwrap::{ShrinkwrapError, ShrinkwrapOutcome, ShrinkwrapRequest, Writing, shrinkwrap};
 pub use verify::{VerifyOutcome, verify};

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::inspect::{self, InspectRequest, Inspection};
 use super::install::{InstallError, InstallRequest};
 use super::session::Session;
 use crate::json::truthy;
 use crate::lock::Lock;
-use crate::platforms::{self, Aim, FactsByLocation, Report};
+use crate::platforms::{self, Aim, Report};
 use crate::resolve::Omit;
+use crate::target::Target;
 
 /// What is asked.
 #[derive(Debug)]
@@ -38,15 +40,29 @@ pub fn platforms(
     session: &Session,
     request: PlatformsRequest<'_>,
 ) -> Result<PlatformsOutcome, InstallError> {
-    let _ = session;
-    let omit = request.install.omit;
-    let facts = FactsByLocation::new();
-    let report = platforms::report(request.lock, request.aims, &facts, |entry| {
-        !is_omitted(entry, omit)
-    });
+    let PlatformsRequest {
+        lock,
+        aims,
+        opens,
+        install,
+    } = request;
+    let found = if opens {
+        let targets: Vec<Target> = aims.iter().map(|aim| aim.target.clone()).collect();
+        let request = InspectRequest {
+            lock,
+            targets: &targets,
+            install,
+        };
+        inspect::facts(session, request)?
+    } else {
+        Inspection::default()
+    };
+    let keeps = |entry: &Map<String, Value>| !is_omitted(entry, install.omit);
     Ok(PlatformsOutcome {
-        report,
-        ..PlatformsOutcome::default()
+        report: platforms::report(lock, aims, &found.facts, keeps),
+        unopened: found.unopened,
+        opened: found.opened,
+        fetched: found.fetched,
     })
 }
 

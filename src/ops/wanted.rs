@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use rustc_hash::FxHashSet;
+use serde_json::{Map, Value};
 
 use super::git;
 use super::install::InstallRequest;
+use super::isolated;
 use super::lifecycle::Scripts;
 use super::session::Session;
 use crate::integrity::{Algorithm, Integrity};
@@ -29,6 +31,8 @@ pub struct Selection {
     pub unproven: Vec<String>,
     /// Locations whose optional scripts failed: left out with what only they need.
     pub failed: Vec<String>,
+    /// The lock's keys of all packages, wherever they go.
+    pub locked: FxHashSet<String>,
 }
 
 /// What a selection is made from.
@@ -60,6 +64,31 @@ impl Choice<'_> {
             failed: failed.to_vec(),
             ..Selection::default()
         };
+        let workspaces = tree.workspaces.iter();
+        let project = tree.node(tree.root).path.clone();
+        let below = |path: &str| Some(path.strip_prefix(&*project)?.strip_prefix('/')?.to_owned());
+        selection.wanted.workspaces = workspaces.filter_map(|(_, path)| below(path)).collect();
+        selection.wanted.without_bin_links = !self.request.bin_links;
+        if self.request.isolated {
+            let inert = tree.inventory(tree.root).into_iter().filter(|id| {
+                let node = tree.node(*id);
+                node.inert && node.parent.is_some()
+            });
+            let locations = inert.map(|id| tree.node(id).location.to_string());
+            selection.skipped = locations.collect();
+            isolated::select(self, &out, &mut selection)?;
+        } else {
+            self.select_hoisted(&out, &mut selection)?;
+        }
+        Ok(selection)
+    }
+
+    fn select_hoisted(
+        self,
+        out: &FxHashSet<NodeId>,
+        selection: &mut Selection,
+    ) -> Result<(), OriginError> {
+        let tree = self.tree;
         let mut installed: FxHashSet<NodeId> = FxHashSet::default();
         for id in self.in_order() {
             let node = tree.node(id);
@@ -75,14 +104,10 @@ impl Choice<'_> {
                 continue;
             }
             installed.insert(id);
-            self.add(&mut selection, id)?;
+            self.add(selection, id)?;
         }
-        let workspaces = tree.workspaces.iter();
-        let project = tree.node(tree.root).path.clone();
-        let below = |path: &str| Some(path.strip_prefix(&*project)?.strip_prefix('/')?.to_owned());
-        selection.wanted.workspaces = workspaces.filter_map(|(_, path)| below(path)).collect();
         selection.wanted.hidden_lock = self.hidden_lock(&installed);
-        Ok(selection)
+        Ok(())
     }
 
     /// Parents before children.
@@ -98,13 +123,6 @@ impl Choice<'_> {
         let tree = self.tree;
         let node = tree.node(id);
         let location = node.location.to_string();
-        let bins = if self.request.bin_links {
-            let bins = node.package.manifest.bins();
-            bins.map(|(name, path)| (name.to_owned(), path.to_owned()))
-                .collect()
-        } else {
-            Vec::new()
-        };
         if node.link.is_some() {
             let target = tree
                 .target(id)
@@ -112,7 +130,7 @@ impl Choice<'_> {
             selection.wanted.links.push(WantedLink {
                 location,
                 target: target.unwrap_or_default(),
-                bins,
+                bins: self.bins(id),
             });
             self.add_candidate(selection, id);
             return Ok(());
@@ -120,6 +138,28 @@ impl Choice<'_> {
         if node.parent.is_none() {
             return Ok(()); // a workspace or a linked folder: it is there already
         }
+        self.add_package(selection, id, location)?;
+        self.add_candidate(selection, id);
+        Ok(())
+    }
+
+    /// The commands that a node brings.
+    pub(super) fn bins(self, id: NodeId) -> Vec<(String, String)> {
+        let bins = self.tree.node(id).package.manifest.bins();
+        bins.map(|(name, path)| (name.to_owned(), path.to_owned()))
+            .collect()
+    }
+
+    /// A package with a tarball of its own, to be put at `location`.
+    pub(super) fn add_package(
+        self,
+        selection: &mut Selection,
+        id: NodeId,
+        location: String,
+    ) -> Result<(), OriginError> {
+        let tree = self.tree;
+        let node = tree.node(id);
+        selection.locked.insert(node.location.to_string());
         let bundled = tree.in_dependency_bundle(id);
         let package = self.id_of(id);
         let integrity = node.integrity.as_deref().and_then(Integrity::parse);
@@ -154,10 +194,9 @@ impl Choice<'_> {
             optional: node.flags.optional,
             runs_scripts: self.request.scripts != Scripts::Ignored,
             bundled,
-            bins,
+            bins: self.bins(id),
             claims,
         });
-        self.add_candidate(selection, id);
         Ok(())
     }
 
@@ -180,7 +219,7 @@ impl Choice<'_> {
         selection.candidates.push(candidate);
     }
 
-    fn candidate(self, id: NodeId) -> Candidate {
+    pub(super) fn candidate(self, id: NodeId) -> Candidate {
         let tree = self.tree;
         let node = tree.node(id);
         let target = tree.target(id).unwrap_or(id);
@@ -223,9 +262,7 @@ impl Choice<'_> {
         if !installed.iter().any(in_modules) {
             return None;
         }
-        let on = |key: &str| self.session.config.flag(key).unwrap_or(false);
-        let registry_resolved = !on("omit-lockfile-registry-resolved");
-        let entries = lock::entries(tree, registry_resolved)
+        let entries = lock::entries(tree, self.registry_resolved())
             .into_iter()
             .filter(|(location, _)| {
                 let node = tree.at(tree.root, location);
@@ -239,26 +276,36 @@ impl Choice<'_> {
             lockfile_version: 3,
             ..Top::default()
         };
+        Some(self.lock_text(top, entries.collect()))
+    }
+
+    /// Do registry packages say in a lock where they come from?
+    pub(super) fn registry_resolved(self) -> bool {
+        let key = "omit-lockfile-registry-resolved";
+        !self.session.config.flag(key).unwrap_or(false)
+    }
+
+    /// A lock laid out as package.json is.
+    pub(super) fn lock_text(self, top: Top, entries: Vec<(String, Map<String, Value>)>) -> Vec<u8> {
+        let formatted = self.session.config.flag("format-package-lock");
         let style = Style {
             indent: self.document.indent.clone(),
             newline: self.document.newline.clone(),
-            formatted: self
-                .session
-                .config
-                .flag("format-package-lock")
-                .unwrap_or(true),
+            formatted: formatted.unwrap_or(true),
         };
-        Some(lock::text(top, entries.collect(), &style).into_bytes())
+        lock::text(top, entries, &style).into_bytes()
     }
 }
 
 /// What the authors of installed packages want their users to know.
-pub fn deprecated(tree: &Tree, wanted: &Wanted) -> Vec<(String, String)> {
-    let packages = wanted.packages.iter();
-    let said = packages.filter_map(|package| {
-        let node = tree.at(tree.root, &package.location)?;
-        let text = tree.node(node).package.manifest.text("deprecated")?;
-        Some((package.id.to_string(), text.to_owned()))
+pub fn deprecated(tree: &Tree, selection: &Selection) -> Vec<(String, String)> {
+    let said = selection.locked.iter().filter_map(|location| {
+        let id = tree.at(tree.root, location)?;
+        let manifest = &tree.node(id).package.manifest;
+        let text = manifest.text("deprecated")?;
+        let name = manifest.name().unwrap_or_else(|| tree.name_text(id));
+        let package = PackageId::new(name, tree.version_text(id));
+        Some((package.to_string(), text.to_owned()))
     });
     let mut said: Vec<(String, String)> = said.collect();
     said.sort();

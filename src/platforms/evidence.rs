@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::facts::{Binary, Slice};
 use super::fit::{Misfit, needs};
+use super::judge::is_host;
 use crate::target::PlatformField;
 
 /// One reason for a verdict, with the place where it can be looked up.
@@ -28,7 +29,12 @@ pub enum Evidence {
     /// It is compiled when it is installed.
     Builds(Tool),
     /// An install script fetches the binary.
-    Downloads { tool: Tool, url: String },
+    Downloads {
+        tool: Tool,
+        url: String,
+        /// The same with what the target decides left open.
+        template: String,
+    },
     /// The tool has builds for these versions of Node-API only.
     NoDownload { tool: Tool, node_apis: Vec<u32> },
     /// A script of the tarball, and the words in it that tell what it does.
@@ -63,6 +69,9 @@ pub enum Tool {
     /// A script of the package's own.
     Own,
 }
+
+/// Signs of a script that are shown.
+const MOST_SIGNS: usize = 6;
 
 impl File {
     pub fn runs(package: &str, binary: &Binary, slice: Option<&Slice>) -> Self {
@@ -134,6 +143,17 @@ impl Evidence {
         }
     }
 
+    /// The same words for every target that it is said of.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Downloads { tool, template, .. } => {
+                let host = host(template);
+                format!("{} fetches from {host}: {template}", tool.name())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// `kind` and `text`, and by kind what a machine may want to look up.
     pub fn json(&self) -> Value {
         let mut object = Map::new();
@@ -161,7 +181,7 @@ impl Evidence {
                 }
             }
             Self::Builds(tool) => drop(put("tool", tool.name().into())),
-            Self::Downloads { tool, url } => {
+            Self::Downloads { tool, url, .. } => {
                 put("tool", tool.name().into());
                 put("url", json!(url));
                 put("host", json!(host(url)));
@@ -170,9 +190,16 @@ impl Evidence {
                 put("tool", tool.name().into());
                 put("nodeApis", json!(node_apis));
             }
-            Self::Script { event, command, .. } => {
+            Self::Script {
+                event,
+                command,
+                signs,
+            } => {
                 put("event", json!(event));
                 put("command", json!(command));
+                put("signs", json!(signs));
+                let hosts = signs.iter().filter(|sign| is_host(sign));
+                put("hosts", json!(hosts.collect::<Vec<_>>()));
             }
             Self::NoMember(_) | Self::NoPrebuild | Self::HasInstallScript => {}
         }
@@ -197,7 +224,7 @@ impl fmt::Display for Evidence {
             Self::File(file) => file.fmt(f),
             Self::NoPrebuild => f.write_str("prebuilds/ has nothing for it"),
             Self::Builds(tool) => write!(f, "{} needs {}", tool.name(), tool.toolchain()),
-            Self::Downloads { tool, url } => write!(f, "{} fetches {url}", tool.name()),
+            Self::Downloads { tool, url, .. } => write!(f, "{} fetches {url}", tool.name()),
             Self::NoDownload { tool, node_apis } => {
                 let known: Vec<String> = node_apis.iter().map(ToString::to_string).collect();
                 let known = known.join(", ");
@@ -212,7 +239,8 @@ impl fmt::Display for Evidence {
                 if signs.is_empty() {
                     return Ok(());
                 }
-                write!(f, " ({})", signs.join(", "))
+                let shown = signs.get(..MOST_SIGNS).unwrap_or(signs);
+                write!(f, " ({})", shown.join(", "))
             }
             Self::HasInstallScript => f.write_str("it has an install script"),
         }

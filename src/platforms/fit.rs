@@ -28,7 +28,7 @@ pub enum Misfit {
     ModuleVersion { needs: u32, has: u32 },
 }
 
-/// The highest `GLIBCXX_3.4.x` of the distributions with a glibc: CentOS 7, Amazon Linux 2, RHEL 8
+/// The highest `GLIBCXX_3.4.x` of the distributions with a glibc: RHEL 7, Amazon Linux 2, RHEL 8
 /// and Debian 10, Debian 11 and Ubuntu 20.04, RHEL 9 and Amazon Linux 2023, Ubuntu 22.04, Debian
 /// 12, Ubuntu 24.04 and RHEL 10, Debian 13.
 ///

@@ -7,7 +7,7 @@ use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
 use super::fit::{Misfit, fit};
-use super::prebuilds::{self, Prebuild};
+use super::prebuilds::{Wanted, choose, prebuild};
 use crate::target::{LibcFamily, Target};
 
 /// A verdict and what it rests on, the decisive evidence first.
@@ -81,28 +81,50 @@ pub fn judge(id: &str, facts: &Facts, target: &Target) -> Option<Cell> {
     cell.map(|cell| cell.after(against))
 }
 
-/// The member of `prebuilds/` that node-gyp-build takes.
+/// The file of `prebuilds/` that node-gyp-build takes, whether or not it runs then.
 fn prebuilt(
     id: &str,
     used: &[&Binary],
     target: &Target,
     against: &mut Vec<Evidence>,
 ) -> Option<Cell> {
-    let evidence = match prebuilds::choose(used, target) {
-        Prebuild::Nothing => return None,
-        Prebuild::Others => Evidence::NoPrebuild,
-        Prebuild::Chosen(binary) => match fit(binary, target) {
-            Ok(slice) => {
-                let file = Evidence::File(File::runs(id, binary, slice));
-                return Some(Cell::new(Verdict::Runs, file));
-            }
-            Err(misfit) => Evidence::File(File::fails(id, binary, misfit)),
-        },
+    if !used.iter().any(|binary| prebuild(&binary.path).is_some()) {
+        return None;
+    }
+    let chosen = chosen(used, target);
+    let evidence = match chosen.map(|binary| (binary, fit(binary, target))) {
+        None => Evidence::NoPrebuild,
+        Some((binary, Ok(slice))) => {
+            let file = Evidence::File(File::runs(id, binary, slice));
+            return Some(Cell::new(Verdict::Runs, file));
+        }
+        Some((binary, Err(misfit))) => Evidence::File(File::fails(id, binary, misfit)),
     };
     if !against.contains(&evidence) {
         against.push(evidence);
     }
     None
+}
+
+/// The file of `prebuilds/` that would be taken, whether or not it runs then.
+pub(super) fn chosen<'a>(used: &[&'a Binary], target: &Target) -> Option<&'a Binary> {
+    let is_musl = target
+        .libc
+        .is_some_and(|libc| libc.family == LibcFamily::Musl);
+    let wanted = Wanted {
+        os: &target.os,
+        cpu: &target.cpu,
+        abi: target.module_version(),
+        libc: if is_musl { "musl" } else { "glibc" },
+    };
+    let path = choose(used.iter().map(|binary| binary.path.as_str()), wanted)?;
+    used.iter().find(|binary| binary.path == path).copied()
+}
+
+/// Electron is no target: its files count for nothing.
+pub(super) fn is_for_electron(path: &str) -> bool {
+    let runtime = prebuild(path).and_then(|prebuild| prebuild.runtime);
+    runtime.is_some_and(|runtime| runtime != "node")
 }
 
 fn built(recipe: &Recipe) -> Option<Cell> {
@@ -131,11 +153,12 @@ fn fetched(
             .falls_back_to_build
             .then(|| Cell::new(Verdict::Builds, Evidence::Builds(tool)));
     }
-    let url = filled(tool, download, target);
-    Some(Cell::new(
-        Verdict::Downloads,
-        Evidence::Downloads { tool, url },
-    ))
+    let evidence = Evidence::Downloads {
+        tool,
+        url: filled(tool, download, target),
+        template: download.url.clone(),
+    };
+    Some(Cell::new(Verdict::Downloads, evidence))
 }
 
 /// The address with what the target decides filled in.
@@ -150,16 +173,22 @@ fn filled(tool: Tool, download: &Download, target: &Target) -> String {
         (_, libc) => libc.map(|family| family.name().to_owned()),
     };
     let module_version = target.module_version();
+    let node_api = node_api.map(ToString::to_string);
+    // Builds for Node-API are named by its version where others have Node's.
+    let abi = match (tool, &node_api) {
+        (Tool::PrebuildInstall, Some(node_api)) => Some(node_api.clone()),
+        _ => module_version.map(|abi| abi.to_string()),
+    };
+    let node_abi = module_version.map(|abi| format!("node-v{abi}"));
+    let label = node_api.as_ref().map(|version| format!("napi-v{version}"));
     let values = [
         ("{platform}", Some(target.os.clone())),
         ("{arch}", Some(target.cpu.clone())),
         ("{libc}", libc),
-        ("{abi}", module_version.map(|abi| abi.to_string())),
-        (
-            "{node_abi}",
-            module_version.map(|abi| format!("node-v{abi}")),
-        ),
-        ("{napi_build_version}", node_api.map(ToString::to_string)),
+        ("{abi}", abi),
+        ("{node_napi_label}", label.or_else(|| node_abi.clone())),
+        ("{node_abi}", node_abi),
+        ("{napi_build_version}", node_api),
     ];
     let mut url = download.url.clone();
     for (open, value) in values {
@@ -186,7 +215,7 @@ fn shipped(
             Kind::Library | Kind::Executable => !has_addons,
             Kind::Object | Kind::Wasm => false,
         };
-        if !counts || prebuilds::is_for_electron(&binary.path) {
+        if !counts || is_for_electron(&binary.path) {
             continue;
         }
         match fit(binary, target) {
@@ -255,23 +284,32 @@ fn custom(facts: &Facts) -> Option<Cell> {
     found
 }
 
-const BUILDING: [&str; 6] = ["node-gyp", "cmake", "make", "cargo", "gcc", "configure"];
+/// Signs of a script that compiles, and of one that fetches.
+const BUILDING: [&str; 4] = ["node-gyp", "node-gyp-build", "cmake", "cargo"];
+const FETCHING: [&str; 8] = [
+    "https.get",
+    "https.request",
+    "http.get",
+    "fetch(",
+    "axios",
+    "request(",
+    "curl",
+    "wget",
+];
 
 fn by_signs(signs: &[String]) -> Verdict {
-    let is_host = |sign: &String| {
-        let labels: Vec<&str> = sign.split('.').collect();
-        let last = labels.last().copied().unwrap_or_default();
-        labels.len() > 1
-            && last.len() > 1
-            && last.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && !["js", "cjs", "mjs", "json", "node", "sh", "gyp"].contains(&last)
-            && !sign.contains([' ', '/', '('])
-    };
-    if signs.iter().any(is_host) {
+    let says = |words: &[&str]| signs.iter().any(|sign| words.contains(&sign.as_str()));
+    // A host alone may be an address to read more at.
+    if says(&FETCHING) && signs.iter().any(|sign| is_host(sign)) {
         Verdict::Downloads
-    } else if signs.iter().any(|sign| BUILDING.contains(&sign.as_str())) {
+    } else if says(&BUILDING) {
         Verdict::Builds
     } else {
         Verdict::Script
     }
+}
+
+/// Is this sign the host of an address?
+pub fn is_host(sign: &str) -> bool {
+    sign.contains('.') && !sign.starts_with('.') && !FETCHING.contains(&sign)
 }

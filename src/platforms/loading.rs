@@ -2,7 +2,7 @@
 
 use super::facts::{Binary, Kind};
 use super::fit::{Misfit, fit};
-use super::prebuilds::{self, Prebuild};
+use super::judge::{chosen, is_for_electron};
 use crate::target::Target;
 
 /// The files to load; or why there are none, when there are some for others. Nothing at all for a
@@ -13,7 +13,7 @@ use crate::target::Target;
 pub fn loading<'a>(binaries: &'a [Binary], target: &Target) -> Result<Vec<&'a Binary>, Misfit> {
     let addons = binaries.iter().filter(|binary| {
         let named = binary.path.ends_with(".node");
-        (binary.kind == Kind::Addon || named) && !prebuilds::is_for_electron(&binary.path)
+        (binary.kind == Kind::Addon || named) && !is_for_electron(&binary.path)
     });
     let addons: Vec<&Binary> = addons.collect();
     let built = addons
@@ -31,7 +31,7 @@ pub fn loading<'a>(binaries: &'a [Binary], target: &Target) -> Result<Vec<&'a Bi
             _ => fitting.push(addon),
         }
     }
-    if let Prebuild::Chosen(chosen) = prebuilds::choose(&addons, target)
+    if let Some(chosen) = chosen(&addons, target)
         && fitting.contains(&chosen)
     {
         fitting.retain(|addon| *addon == chosen || !addon.path.starts_with("prebuilds/"));

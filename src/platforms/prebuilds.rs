@@ -1,164 +1,173 @@
-//! The file that node-gyp-build would take out of a package's `prebuilds/`.
+//! Which of the prebuilt files in a tarball a loader would take.
 //!
-//! prebuildify puts the files into `prebuilds/<system>-<processor>[+<processor>]/` and says the rest
-//! by tags in their names: `node.napi.node`, `name.abi108.musl.node`, `electron.abi116.node`.
-//!
-//! Source: `node-gyp-build.js` of node-gyp-build 4.8: `parseTags`, `matchTags`, `compareTags`.
+//! prebuildify's layout: `prebuilds/<system>-<processor>[+<processor>…]/<tags>.node`.
+//! Source: `node-gyp-build.js` of node-gyp-build 4.
 
-use super::facts::Binary;
-use crate::target::Target;
-
-/// Of one file's name.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Tags<'a> {
-    runtime: Option<&'a str>,
-    napi: bool,
-    abi: Option<u32>,
-    libc: Option<&'a str>,
-    /// More tags win.
+/// What a file of `prebuilds/` says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Prebuild<'a> {
+    /// As `process.platform` says it.
+    pub os: &'a str,
+    /// As `process.arch` says it; several in one file for macOS.
+    pub cpus: Vec<&'a str>,
+    /// `node`, `electron` or `node-webkit`.
+    pub runtime: Option<&'a str>,
+    /// Made for Node-API.
+    pub napi: bool,
+    /// For this `NODE_MODULE_VERSION` only.
+    pub abi: Option<u32>,
+    /// For this major version of libuv only.
+    pub uv: Option<u32>,
+    /// For this version of the ARM architecture only.
+    pub armv: Option<u32>,
+    /// `glibc` or `musl`.
+    pub libc: Option<&'a str>,
     specificity: u32,
 }
 
-/// What the folder has for a target.
-#[derive(Debug)]
-pub enum Prebuild<'a> {
-    /// There is no `prebuilds/`.
-    Nothing,
-    /// There are some, and none for the target.
-    Others,
-    Chosen(&'a Binary),
+/// What the loader asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub os: &'a str,
+    pub cpu: &'a str,
+    /// `None`: any.
+    pub abi: Option<u32>,
+    /// `glibc` or `musl`; the loader takes everything but Alpine for glibc.
+    pub libc: &'a str,
 }
 
-/// What would be taken, whether or not it runs then.
-pub fn choose<'a>(binaries: &[&'a Binary], target: &Target) -> Prebuild<'a> {
-    let mut any = false;
-    let mut best: Option<((bool, bool, u32), &Binary)> = None;
-    for binary in binaries {
-        let Some((tuple, file)) = place(&binary.path) else {
-            continue;
-        };
-        any = true;
-        let Some(tags) = Tags::parse(file) else {
-            continue;
-        };
-        if !tuple_matches(tuple, target) || !tags.match_(target) {
-            continue;
-        }
-        let rank = tags.rank(target);
-        if best.as_ref().is_none_or(|(known, _)| rank > *known) {
-            best = Some((rank, binary));
-        }
+/// Reads a path below the package's folder; `None` when it is no prebuilt file.
+pub fn prebuild(path: &str) -> Option<Prebuild<'_>> {
+    let (folder, file) = path.strip_prefix("prebuilds/")?.split_once('/')?;
+    let (os, cpus) = folder.split_once('-')?;
+    let cpus: Vec<&str> = cpus.split('+').collect();
+    let plain = |part: &&str| !part.is_empty() && !part.contains('-');
+    if os.is_empty() || !cpus.iter().all(plain) {
+        return None;
     }
-    match best {
-        Some((_, binary)) => Prebuild::Chosen(binary),
-        None if any => Prebuild::Others,
-        None => Prebuild::Nothing,
-    }
-}
-
-/// `linux-x64` and `node.napi.node` of `prebuilds/linux-x64/node.napi.node`.
-fn place(path: &str) -> Option<(&str, &str)> {
-    let (tuple, file) = path.strip_prefix("prebuilds/")?.split_once('/')?;
-    (!file.contains('/')).then_some((tuple, file))
-}
-
-fn tuple_matches(tuple: &str, target: &Target) -> bool {
-    let Some((os, cpus)) = tuple.split_once('-') else {
-        return false;
+    let mut prebuild = Prebuild {
+        os,
+        cpus,
+        ..Prebuild::default()
     };
-    os == target.os && cpus.split('+').any(|cpu| cpu == target.cpu)
+    for tag in file.strip_suffix(".node")?.split('.') {
+        prebuild.add(tag);
+    }
+    Some(prebuild)
 }
 
-/// Electron is no target: its files count for nothing.
-pub fn is_for_electron(path: &str) -> bool {
-    let tags = place(path).and_then(|(_, file)| Tags::parse(file));
-    tags.is_some_and(|tags| matches!(tags.runtime, Some("electron" | "node-webkit")))
+/// The file that node-gyp-build would load, of these paths.
+pub fn choose<'a>(paths: impl Iterator<Item = &'a str>, wanted: Wanted<'_>) -> Option<&'a str> {
+    let fitting = paths.filter_map(|path| {
+        let prebuild = prebuild(path).filter(|prebuild| prebuild.fits(wanted))?;
+        Some((prebuild.rank(), path))
+    });
+    let (_, path) = fitting.min()?;
+    Some(path)
 }
 
-impl<'a> Tags<'a> {
-    fn parse(file: &'a str) -> Option<Self> {
-        let stem = file.strip_suffix(".node")?;
-        let mut tags = Self::default();
-        for tag in stem.split('.') {
-            match tag {
-                "node" | "electron" | "node-webkit" => tags.runtime = Some(tag),
-                "napi" => tags.napi = true,
-                "glibc" | "musl" => tags.libc = Some(tag),
-                tag => match tag.strip_prefix("abi").map(str::parse) {
-                    Some(Ok(abi)) => tags.abi = Some(abi),
-                    _ if tag.starts_with("uv") || tag.starts_with("armv") => {}
-                    _ => continue,
-                },
+impl<'a> Prebuild<'a> {
+    fn add(&mut self, tag: &'a str) {
+        let number = |prefix: &str| tag.strip_prefix(prefix).map(|text| text.parse().ok());
+        match tag {
+            "node" | "electron" | "node-webkit" => self.runtime = Some(tag),
+            "napi" => self.napi = true,
+            "glibc" | "musl" => self.libc = Some(tag),
+            _ => {
+                // What is no number fits nothing, as there.
+                if let Some(abi) = number("abi") {
+                    self.abi = Some(abi.unwrap_or(0));
+                } else if let Some(uv) = number("uv") {
+                    self.uv = Some(uv.unwrap_or(0));
+                } else if let Some(armv) = number("armv") {
+                    self.armv = Some(armv.unwrap_or(0));
+                } else {
+                    return;
+                }
             }
-            tags.specificity += 1;
         }
-        Some(tags)
+        self.specificity += 1;
     }
 
-    fn match_(&self, target: &Target) -> bool {
-        let is_node = self.runtime.is_none_or(|runtime| runtime == "node");
-        let abi = match (self.abi, target.module_version()) {
-            (Some(abi), Some(wanted)) => abi == wanted || self.napi,
-            _ => true,
-        };
-        let libc = match (self.libc, target.libc) {
-            (Some(libc), Some(wanted)) => libc == wanted.family.name(),
-            _ => true,
-        };
-        is_node && abi && libc
+    fn fits(&self, wanted: Wanted<'_>) -> bool {
+        let runtime = self.runtime.is_none_or(|runtime| runtime == "node");
+        let abi = self.napi || self.abi.is_none() || wanted.abi.is_none() || self.abi == wanted.abi;
+        let armv = self
+            .armv
+            .is_none_or(|armv| wanted.cpu != "arm64" || armv == 8);
+        self.os == wanted.os
+            && self.cpus.contains(&wanted.cpu)
+            && runtime
+            && abi
+            && armv
+            && self.uv.is_none_or(|uv| uv == 1)
+            && self.libc.is_none_or(|libc| libc == wanted.libc)
     }
 
-    fn rank(&self, target: &Target) -> (bool, bool, u32) {
-        let abi = self.abi.is_some() && self.abi == target.module_version();
-        (self.runtime == Some("node"), abi, self.specificity)
+    /// Lower is better: one processor, a named runtime, an ABI, more tags.
+    fn rank(&self) -> (usize, bool, bool, u32) {
+        (
+            self.cpus.len(),
+            self.runtime.is_none(),
+            self.abi.is_none(),
+            u32::MAX - self.specificity,
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platforms::facts::{Format, Kind};
 
-    fn chosen(paths: &[&str], on: &str) -> String {
-        let binaries: Vec<Binary> = paths
-            .iter()
-            .map(|path| Binary {
-                path: (*path).to_owned(),
-                size: 1,
-                format: Format::Elf,
-                kind: Kind::Addon,
-                slices: Vec::new(),
-            })
-            .collect();
-        let binaries: Vec<&Binary> = binaries.iter().collect();
-        match choose(&binaries, &on.parse().unwrap()) {
-            Prebuild::Nothing => "nothing".to_owned(),
-            Prebuild::Others => "others".to_owned(),
-            Prebuild::Chosen(binary) => binary.path.clone(),
-        }
+    const PATHS: [&str; 8] = [
+        "prebuilds/darwin-x64+arm64/node.napi.node",
+        "prebuilds/linux-arm64/x.armv8.node",
+        "prebuilds/linux-x64/electron.napi.node",
+        "prebuilds/linux-x64/node.abi108.node",
+        "prebuilds/linux-x64/node.napi.glibc.node",
+        "prebuilds/linux-x64/node.napi.musl.node",
+        "prebuilds/linux-x64/node.napi.node",
+        "prebuilds/win32-x64/README.md",
+    ];
+
+    fn chosen(os: &str, cpu: &str, abi: u32, libc: &str) -> Option<&'static str> {
+        let abi = Some(abi);
+        choose(PATHS.into_iter(), Wanted { os, cpu, abi, libc })
+    }
+
+    // Held against node-gyp-build 4.8.4 with the same files.
+    #[test]
+    fn the_most_special_of_the_fitting_files_is_taken() {
+        let linux = "prebuilds/linux-x64/";
+        assert_eq!(
+            chosen("linux", "x64", 108, "glibc").unwrap(),
+            format!("{linux}node.abi108.node")
+        );
+        assert_eq!(
+            chosen("linux", "x64", 115, "glibc").unwrap(),
+            format!("{linux}node.napi.glibc.node")
+        );
+        assert_eq!(
+            chosen("linux", "x64", 115, "musl").unwrap(),
+            format!("{linux}node.napi.musl.node")
+        );
+        assert_eq!(chosen("darwin", "arm64", 115, "").unwrap(), PATHS[0]);
+        assert_eq!(chosen("linux", "arm64", 115, "glibc").unwrap(), PATHS[1]);
+        assert_eq!(chosen("win32", "x64", 115, ""), None);
+        assert_eq!(chosen("linux", "ia32", 115, "glibc"), None);
     }
 
     #[test]
-    fn the_tags_of_the_name_choose_as_node_gyp_build_does() {
-        let paths = [
-            "prebuilds/linux-x64/a.glibc.node",
-            "prebuilds/linux-x64/a.musl.node",
-            "prebuilds/linux-arm64/electron.abi116.node",
-            "prebuilds/linux-arm64/node.abi108.node",
-            "prebuilds/linux-arm64/node.abi115.node",
-            "prebuilds/darwin-x64+arm64/node.napi.node",
-            "prebuilds/win32-x64/deep/a.node",
-        ];
-        for (target, file) in [
-            ("linux-x64-musl", paths[1]),
-            ("linux-x64-glibc", paths[0]),
-            ("linux-arm64-glibc-node20", paths[4]),
-            ("linux-arm64-glibc-node22", "others"),
-            ("darwin-arm64", paths[5]),
-            ("win32-x64", "others"),
+    fn other_paths_are_no_prebuilt_files() {
+        for path in [
+            "build/Release/x.node",
+            "prebuilds/x.node",
+            "prebuilds/linux/x.node",
+            "prebuilds/-x64/x.node",
+            "prebuilds/linux-/x.node",
+            "prebuilds/linux-x64-musl/x.node",
         ] {
-            assert_eq!(chosen(&paths, target), file, "{target}");
+            assert_eq!(prebuild(path), None, "{path}");
         }
-        assert_eq!(chosen(&["build/Release/a.node"], "darwin-arm64"), "nothing");
     }
 }

@@ -1,5 +1,6 @@
 //! The matrix: every package of a lock that is bound to a platform, on every target.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use serde_json::{Map, Value};
 use super::evidence::Evidence;
 use super::facts::{Facts, Recipe};
 use super::family::{self, Member};
-use super::judge::{Cell, judge};
+use super::judge::{Cell, is_host, judge};
 use super::label::{Mislabel, mislabels};
 use super::{Verdict, declared_values, exclusions};
 use crate::collate;
 use crate::json::truthy;
 use crate::lock::{Index, Lock, package_name};
 use crate::manifest::Manifest;
+use crate::npmrc::public_host;
 use crate::target::{PlatformField, Target, engine_allows};
 
 /// A target and what the user calls it.
@@ -265,11 +267,11 @@ impl<'a> Desk<'a> {
             let best = judged.max_by_key(|cell| cell.verdict);
             let best =
                 best.unwrap_or_else(|| Cell::new(Verdict::Missing, Evidence::Absent(absent())));
-            if best.verdict < cell.verdict {
-                cell.verdict = best.verdict;
-                cell.evidence.splice(0..0, best.evidence);
-            } else {
-                cell.evidence.extend(best.evidence);
+            // Beside what is wrong, what is right with another kind says nothing.
+            match best.verdict.cmp(&cell.verdict) {
+                Ordering::Less => cell = best,
+                Ordering::Equal => cell.evidence.extend(best.evidence),
+                Ordering::Greater => {}
             }
         }
         if cell.evidence.is_empty() {
@@ -333,12 +335,21 @@ fn with_family(package: &Package<'_>, family: Cell, own: Option<Cell>) -> Cell {
     let Some(own) = own else {
         return without_member(package, family);
     };
-    let instead = match family.verdict {
-        Verdict::Runs | Verdict::Missing | Verdict::Skipped => false,
-        // A script that checks what is there does not mend it.
-        Verdict::CannotRun => own.verdict > Verdict::Script,
-        _ => own.verdict > Verdict::Uncovered,
-    };
+    // A script that fetches from the registry what the lock would have had, too.
+    let fetches_a_member = own.evidence.iter().any(|evidence| match evidence {
+        Evidence::Script { signs, .. } => {
+            let mut hosts = signs.iter().filter(|sign| is_host(sign)).peekable();
+            hosts.peek().is_some() && hosts.all(|host| host == public_host())
+        }
+        _ => false,
+    });
+    let instead = !fetches_a_member
+        && match family.verdict {
+            Verdict::Runs | Verdict::Missing | Verdict::Skipped => false,
+            // A script that checks what is there does not mend it.
+            Verdict::CannotRun => own.verdict > Verdict::Script,
+            _ => own.verdict > Verdict::Uncovered,
+        };
     if instead {
         return add(own, family);
     }

@@ -271,7 +271,8 @@ fn better_sqlite3_downloads_a_build_for_the_line_of_node() {
 
 #[test]
 fn sqlite3_and_canvas_download_where_node_has_their_node_api_and_build_else() {
-    let url = "https://github.com/o/r/releases/download/v1/s-napi-v{napi_build_version}-{platform}{libc}-{arch}.tar.gz";
+    let url =
+        "https://github.com/o/r/releases/download/v1/s-napi-v{abi}-{platform}{libc}-{arch}.tar.gz";
     let packages = json!({
         "node_modules/sqlite3": {"version": "6.0.1", "hasInstallScript": true},
         "node_modules/canvas": {"version": "3.2.3", "hasInstallScript": true},
@@ -295,7 +296,9 @@ fn sqlite3_and_canvas_download_where_node_has_their_node_api_and_build_else() {
 
 #[test]
 fn node_sass_downloads_by_a_script_of_its_own() {
-    let signs = ["github.com", "node-gyp"].map(str::to_owned).to_vec();
+    let signs = ["github.com", "request(", "node-gyp"]
+        .map(str::to_owned)
+        .to_vec();
     let facts = Facts {
         recipes: vec![Recipe::Custom {
             event: "install".to_owned(),
@@ -308,7 +311,7 @@ fn node_sass_downloads_by_a_script_of_its_own() {
     assert_eq!(words(&report, "node-sass"), ["downloads"; 6]);
     assert_eq!(
         said(&report, "node-sass", 0),
-        "install runs `node scripts/install.js` (github.com, node-gyp)"
+        "install runs `node scripts/install.js` (github.com, request(, node-gyp)"
     );
 }
 
@@ -394,7 +397,7 @@ fn sharp_needs_its_binding_and_its_library() {
     assert_eq!(words(&report, "sharp"), expected);
     assert_eq!(
         said(&report, "sharp", 1),
-        "the lock lacks @img/sharp-libvips-linuxmusl-x64; @img/sharp-linuxmusl-x64@1.0.0 is in the lock"
+        "the lock lacks @img/sharp-libvips-linuxmusl-x64"
     );
     let old = ["linux-x64-glibc2.17", "linux-x64-glibc2.28-node18.0"];
     let report = matrix(&packages, vec![("@img/sharp-linux-x64", facts)], &old);

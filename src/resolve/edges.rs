@@ -276,6 +276,27 @@ impl Tree {
         target.is_some_and(|target| target.name == edge.name)
     }
 
+    /// Is this version of the package the work of an override, as npm tells it?
+    ///
+    /// Source: `overridden` of npm's `node.js`.
+    pub fn is_node_overridden(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let speaks = |rule: Option<RuleId>| {
+            let target = rule.and_then(|rule| self.overrides.target(rule));
+            target.filter(|target| target.name == node.name)
+        };
+        speaks(node.overrides).is_some()
+            && node.edges_in.iter().any(|edge| {
+                let edge = self.edge(*edge);
+                let exact = speaks(edge.overrides)
+                    .is_some_and(|target| target.value == self.version_text(id));
+                exact
+                    && edge
+                        .from
+                        .is_some_and(|from| edge.overrides != self.node(from).overrides)
+            })
+    }
+
     /// The spec that counts: the override's, with `$name` looked up, else the one written.
     pub fn spec_text(&self, id: EdgeId) -> Result<Arc<str>, OverrideError> {
         let edge = self.edge(id);

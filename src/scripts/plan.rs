@@ -209,6 +209,14 @@ pub(super) fn gyp_install(manifest: &Manifest) -> Option<&'static str> {
     (!refused && !own).then_some(NODE_GYP)
 }
 
+/// The `node_modules` that a package's folder lies in.
+fn beside(folder: &Path) -> Option<String> {
+    let modules = folder
+        .ancestors()
+        .find(|above| above.ends_with("node_modules"));
+    Some(modules?.to_str()?.to_owned())
+}
+
 /// What only a dependency's scripts see. `config` is left out but for links: npm has the others'
 /// manifests from the lock, which does not hold it. An absent URL or integrity is `null`.
 fn variables(candidate: &Candidate, manifest: &Manifest, project: &Path) -> Vec<(String, String)> {
@@ -235,6 +243,15 @@ fn variables(candidate: &Candidate, manifest: &Manifest, project: &Path) -> Vec<
     let one = |flag: bool| if flag { "1" } else { "" }.to_owned();
     let lone_dev_optional = flags.dev_optional && !flags.dev && !flags.optional;
     let mut variables = package_variables(&own);
+    // What a package of the linked strategy depends on lies beside it, where a program that is
+    // started from elsewhere does not look.
+    let path = candidate.location.contains("node_modules/.store/");
+    if let Some(beside) = path.then(|| beside(&candidate.folder)).flatten() {
+        let inherited = std::env::var("NODE_PATH").ok();
+        let more = inherited.filter(|path| !path.is_empty());
+        let more = more.map(|path| format!(":{path}")).unwrap_or_default();
+        variables.push(("NODE_PATH".to_owned(), format!("{beside}{more}")));
+    }
     variables.extend(
         [
             ("npm_package_resolved", known(resolved)),

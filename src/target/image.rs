@@ -5,7 +5,8 @@ use semver::Version;
 use super::{Libc, LibcFamily, Target};
 
 /// The newest release of each line of Node when this table was written, on 2026-11-28: an image
-/// that names a line has this release or a newer one.
+/// that names a line has this release or a newer one. The first line is the one with long-term
+/// support.
 ///
 /// Source: the versions of the package `node` in the npm registry.
 const NEWEST: [(u64, u64, u64); 7] = [
@@ -130,7 +131,7 @@ fn node(tag: &str) -> Option<Inside> {
         match word {
             "slim" => {}
             "lts" | "latest" | "current" => {
-                inside.node = newest(if word == "lts" { 24 } else { 26 })
+                inside.node = Some(newest(NEWEST[0].0));
             }
             word => inside.libc = release(word)?,
         }
@@ -141,7 +142,7 @@ fn node(tag: &str) -> Option<Inside> {
 /// AWS: Amazon Linux 2 up to Node 18, Amazon Linux 2023 from Node 20 on.
 fn lambda(runtime: &str) -> Option<Inside> {
     let major = runtime.strip_prefix("nodejs")?.strip_suffix(".x")?;
-    let node = newest(major.parse().ok()?)?;
+    let node = newest(major.parse().ok()?);
     let libc = if node.major < 20 {
         glibc(2, 26)
     } else {
@@ -158,7 +159,7 @@ fn distroless(tag: &str) -> Option<Inside> {
     let (node, system) = tag.split_once('-')?;
     Some(Inside {
         libc: release(system)?,
-        node: Some(newest(node.strip_prefix("nodejs")?.parse().ok()?)?),
+        node: Some(newest(node.strip_prefix("nodejs")?.parse().ok()?)),
     })
 }
 
@@ -186,7 +187,7 @@ fn system(name: &str, tag: &str) -> Option<Inside> {
 fn line(word: &str) -> Option<Version> {
     let numbers: Option<Vec<u64>> = word.split('.').map(|number| number.parse().ok()).collect();
     match numbers?.as_slice() {
-        [major] => newest(*major),
+        [major] => Some(newest(*major)),
         [major, minor] => Some(Version::new(*major, *minor, 0)),
         [major, minor, patch] => Some(Version::new(*major, *minor, *patch)),
         _ => None,
@@ -194,10 +195,10 @@ fn line(word: &str) -> Option<Version> {
 }
 
 /// The newest known release of a line; `22.0.0` for a line that the table lacks.
-fn newest(major: u64) -> Option<Version> {
+fn newest(major: u64) -> Version {
     let known = NEWEST.iter().find(|(line, _, _)| *line == major);
     let (major, minor, patch) = known.copied().unwrap_or((major, 0, 0));
-    Some(Version::new(major, minor, patch))
+    Version::new(major, minor, patch)
 }
 
 #[cfg(test)]

@@ -72,10 +72,10 @@ fn version_inside(family: LibcFamily) -> Option<(u32, u32)> {
                 "/usr/lib64".to_owned(),
                 "/lib".to_owned(),
             ];
-            let files = folders
+            let mut files = folders
                 .iter()
                 .map(|folder| Path::new(folder).join("libc.so.6"));
-            let bytes = files.filter_map(|file| read(&file)).next()?;
+            let bytes = files.find_map(|file| read(&file))?;
             glibc_version(&bytes)
         }
     }
@@ -100,16 +100,14 @@ fn glibc_version(library: &[u8]) -> Option<(u32, u32)> {
 
 /// A text of its own that is a version, `1.2.5`, is `__libc_version`.
 fn musl_version(loader: &[u8]) -> Option<(u32, u32)> {
-    let texts = memchr::memmem::find_iter(loader, b"\x001.").map(|at| &loader[at + 1..]);
-    texts
-        .filter_map(|text| {
-            let end = memchr::memchr(0, text.get(..12)?)?;
-            let text = std::str::from_utf8(&text[..end]).ok()?;
-            let (version, patch) = text.rsplit_once('.')?;
-            patch.parse::<u32>().ok()?;
-            parse_version(version)
-        })
-        .next()
+    let mut texts = memchr::memmem::find_iter(loader, b"\x001.").map(|at| &loader[at + 1..]);
+    texts.find_map(|text| {
+        let end = memchr::memchr(0, text.get(..12)?)?;
+        let text = std::str::from_utf8(&text[..end]).ok()?;
+        let (version, patch) = text.rsplit_once('.')?;
+        patch.parse::<u32>().ok()?;
+        parse_version(version)
+    })
 }
 
 /// Major and minor.

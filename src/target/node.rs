@@ -32,11 +32,14 @@ const MODULE_VERSIONS: [(u64, u32); 23] = [
     (4, 46),
 ];
 
+/// Major, minor and patch.
+type Release = (u64, u64, u64);
+
 /// The first release of each line that has a version of Node-API; the last of a row stands for all
 /// later lines.
 ///
 /// Source: the version matrix of `doc/api/n-api.md` of nodejs/node; read on 2026-11-28.
-const NODE_APIS: [(u32, &[(u64, u64, u64)]); 10] = [
+const NODE_APIS: [(u32, &[Release]); 10] = [
     (10, &[(22, 14, 0), (23, 6, 0), (24, 0, 0)]),
     (9, &[(18, 17, 0), (20, 3, 0), (21, 0, 0)]),
     (8, &[(12, 22, 0), (14, 17, 0), (15, 12, 0), (16, 0, 0)]),

@@ -289,14 +289,33 @@ fn a_node_modules_that_is_a_link_is_refused_and_its_target_untouched() {
 }
 
 #[test]
-fn a_linked_tree_can_be_locked_and_not_installed() {
-    let context = wants_a();
-    context
-        .run(&["shrinkwrap", "--install-strategy", "linked"])
-        .exits(0);
-    context
-        .run(&["ci", "--install-strategy", "linked"])
-        .exits(2)
-        .says(&["linked", "hoisted"]);
-    assert!(!context.has("node_modules"));
+fn without_links_in_bin_a_command_is_executable_all_the_same() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"tool": "1", "a": "1"}}));
+    let registry = Registry::new()
+        .package("tool", "1.0.0")
+        .manifest(json!({"bin": {"b": "tool.js", "tool": "tool.js"}}))
+        .file("tool.js", "#!/usr/bin/env node\r\n", 0o644)
+        .package("b", "1.0.0")
+        .manifest(json!({"bin": {"b": "cli.js"}}))
+        .file("cli.js", "#!/usr/bin/env node\r\n", 0o644);
+    context.serve(&registry);
+    context.run(&["shrinkwrap"]).exits(0);
+    let mode = |name: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = context.project().join(name);
+        fs::metadata(path).unwrap().permissions().mode() & 0o111
+    };
+    for mode_of_links in ["hardlink", "copy"] {
+        let flags = ["--no-bin-links", "--link-mode", mode_of_links];
+        context.run(&[&["ci"], &flags[..]].concat()).exits(0);
+        assert!(!context.has("node_modules/.bin"));
+        assert_eq!(mode("node_modules/tool/tool.js"), 0o111);
+        // Only who gets a link has its first line mended.
+        assert!(context.read("node_modules/tool/tool.js").ends_with("\r\n"));
+        context.run(&["verify", "--no-bin-links"]).exits(0);
+    }
+    // `b` comes before `tool` and has the link; the file of the other is executable, too.
+    context.run(&["ci"]).exits(0).says(&["EBINTAKEN"]);
+    assert_eq!(mode("node_modules/b/cli.js"), 0o111);
+    context.run(&["verify"]).exits(0);
 }

@@ -94,6 +94,34 @@ fn edited_file_in_the_tree() {
 }
 
 #[test]
+fn an_edited_file_in_the_tree_is_put_right_by_the_next_frozen_install() {
+    let context = installed();
+    let digest = context.run(&["verify"]).exits(0).stdout;
+    let file = "node_modules/a/index.js";
+    let before = context.read(file);
+    let edits: [fn(&Context); 3] = [
+        |context| context.put("node_modules/a/index.js", "edited in place"),
+        |context| {
+            let path = context.project().join("node_modules/a/index.js");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        },
+        |context| context.put("node_modules/stamps/package.json", "{}"),
+    ];
+    for mode in ["auto", "copy"] {
+        context.run(&["ci", "--link-mode", mode]).exits(0);
+        for edit in edits {
+            edit(&context);
+            let answer = context.run(&["ci", "--link-mode", mode]).exits(0);
+            answer.says(&["installed"]);
+            assert_eq!(context.read(file), before);
+            assert_eq!(context.run(&["verify"]).exits(0).stdout, digest);
+        }
+        let answer = context.run(&["ci", "--link-mode", mode]).exits(0);
+        answer.says(&["up to date"]);
+    }
+}
+
+#[test]
 fn every_kind_of_change_is_named() {
     let context = installed();
     let at = |path: &str| context.project().join("node_modules").join(path);

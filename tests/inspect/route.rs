@@ -140,6 +140,8 @@ fn request(session: &Session) -> InstallRequest {
         dry_run: false,
         link_mode: LinkMode::Auto,
         inspect: true,
+        isolated: false,
+        strict_platform: false,
         preparing: Vec::new(),
         options: Options::new(session.host.clone()),
     }

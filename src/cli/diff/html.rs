@@ -35,8 +35,8 @@ fn data(diff: &Diff, before: &Environment, after: &Environment) -> Value {
     });
     document["classes"] = classes.collect();
     let rows = diff.changes.iter().map(|change| {
-        let row = tables::Row::of(change);
-        json!({ "before": row.before, "after": row.after, "notes": row.notes, "details": details::lines(change) })
+        let row = tables::Row::of(&[change]);
+        json!({ "before": row.before, "after": row.after, "notes": row.notes, "details": row.details })
     });
     document["rows"] = rows.collect();
     document
@@ -61,10 +61,8 @@ fn body(diff: &Diff, before: &Environment, after: &Environment) -> String {
     };
     let mut notes: Vec<String> = details::ignored(diff);
     notes.extend(details::not_compared(diff, (before, after)));
-    let notes: String = notes
-        .iter()
-        .map(|note| format!("<p class=\"quiet\">{}</p>\n", escape(note)))
-        .collect();
+    let paragraph = |note: &String| format!("<p class=\"quiet\">{}</p>\n", escape(note));
+    let notes = notes.iter().map(paragraph).collect::<Vec<_>>().concat();
     format!(
         "<h1>{}</h1>\n<p>{} → {}</p>\n{notes}\
          <div id=\"classes\" class=\"filters\" role=\"group\" aria-label=\"classes\"></div>\n\

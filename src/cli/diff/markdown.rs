@@ -1,5 +1,7 @@
 //! A comparison as Markdown for a comment on a pull request: folded, and never too long for one.
 
+use std::fmt::Write as _;
+
 use super::details;
 use crate::cli::paint::{count, one_line};
 use crate::cli::tables::{self, Risk};
@@ -30,18 +32,19 @@ pub fn comment(diff: &Diff, before: &Environment, after: &Environment) -> String
         let section = section(class, &changes);
         if out.len() + section.len() > LONGEST {
             let title = format!("{} ({})", tables::title(class), count(changes.len()));
-            out.push_str(&format!(
-                "\n**{title}**: left out, the comment would be too long\n"
-            ));
+            let _ = writeln!(
+                out,
+                "\n**{title}**: left out, the comment would be too long"
+            );
         } else {
             out.push_str(&section);
         }
     }
     for line in details::ignored(diff).iter().take(20) {
-        out.push_str(&format!("\n{}\n", plain(line)));
+        let _ = writeln!(out, "\n{}", plain(line));
     }
     if let Some(line) = details::not_compared(diff, (before, after)) {
-        out.push_str(&format!("\n{}\n", plain(&line)));
+        let _ = writeln!(out, "\n{}", plain(&line));
     }
     out
 }
@@ -61,27 +64,18 @@ fn section(class: Class, changes: &[&Change]) -> String {
         tables::title(class),
         count(changes.len())
     );
-    for change in changes.iter().take(MOST_ROWS) {
-        let row = tables::Row::of(change);
+    let rows = tables::rows(changes);
+    for row in rows.iter().take(MOST_ROWS) {
         let mut notes: Vec<String> = Vec::new();
         if !row.notes.is_empty() {
             notes.push(plain(&row.notes));
         }
-        let files = details::lines(change);
-        notes.extend(files.iter().map(|line| code(line)));
-        out.push_str(&format!(
-            "| {} | {} | {} | {} |\n",
-            code(&row.name),
-            code(&row.before),
-            code(&row.after),
-            notes.join("<br>")
-        ));
+        notes.extend(row.details.iter().map(|line| code(line)));
+        let cells = [&row.name, &row.before, &row.after].map(|text| code(text));
+        let _ = writeln!(out, "| {} | {} |", cells.join(" | "), notes.join("<br>"));
     }
-    if changes.len() > MOST_ROWS {
-        out.push_str(&format!(
-            "\nand {} more\n",
-            count(changes.len() - MOST_ROWS)
-        ));
+    if rows.len() > MOST_ROWS {
+        let _ = writeln!(out, "\nand {} more", count(rows.len() - MOST_ROWS));
     }
     out.push_str("\n</details>\n");
     out

@@ -6,7 +6,7 @@ mod markdown;
 
 use std::path::Path;
 
-use super::args::{Diff as Args, Format};
+use super::args::{Diff as Args, PageFormat as Format};
 use super::errors::{Failure, exit};
 use super::{Context, paint, settings, shown_path, tables};
 use crate::diff::ignore::{Rule, rules};
@@ -190,11 +190,11 @@ fn ignored(args: &Args) -> Result<Vec<Rule>, Failure> {
     if !args.no_ignore {
         let project = settings::project(Path::new("."))?;
         if let Ok(file) = manifest::read(&project) {
-            all = rules(&file.manifest.fields)?;
+            all = rules(&file.manifest)?;
         }
     }
     for text in &args.ignore {
-        all.push(Rule::parse(text)?);
+        all.push(Rule::parse(text, "ignored on the command line")?);
     }
     Ok(all)
 }
@@ -239,6 +239,7 @@ fn tell(diff: &Diff, environments: (&Environment, &Environment), context: &Conte
     let same = paint::packages(diff.unchanged);
     say(&match diff.changes.len() {
         0 => format!("no differences in {same}"),
+        1 => format!("1 package differs, {same} the same"),
         differ => format!("{} differ, {same} the same", paint::packages(differ)),
     });
     if diff.left_out > 0 {
@@ -254,7 +255,7 @@ fn tell(diff: &Diff, environments: (&Environment, &Environment), context: &Conte
     if diff.unproven > 0 {
         let many = paint::packages(diff.unproven);
         say(&format!(
-            "the files of {many} were held against nothing, as the store does not have them: `heatseal verify` fetches them"
+            "the files of {many} were held against nothing: the store does not have them"
         ));
     }
 }

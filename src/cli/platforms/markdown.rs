@@ -1,5 +1,7 @@
 //! The matrix in Markdown, for a review.
 
+use std::fmt::Write as _;
+
 use super::super::paint::{count, one_line, packages};
 use super::matrix::grouped;
 use super::words;
@@ -12,10 +14,11 @@ const MOST_ROWS: usize = 200;
 pub fn text(report: &Report, about: About<'_>) -> String {
     let mut out = String::from("## Platforms\n\n");
     let (bound, all) = (count(report.rows.len()), packages(report.packages));
-    out.push_str(&format!(
+    let _ = write!(
+        out,
         "{bound} of {all} in {} are bound to a platform",
         code(about.lock)
-    ));
+    );
     out.push_str(if about.opened {
         ".\n"
     } else {
@@ -32,25 +35,25 @@ pub fn text(report: &Report, about: About<'_>) -> String {
 fn push_table(out: &mut String, report: &Report) {
     out.push_str("\n| package |");
     for aim in &report.aims {
-        out.push_str(&format!(" {} |", cell(&words::aim(aim))));
+        let _ = write!(out, " {} |", cell(&words::aim(aim)));
     }
     out.push_str("\n|---|");
     out.push_str(&":-:|".repeat(report.aims.len()));
     out.push('\n');
     for row in report.rows.iter().take(MOST_ROWS) {
-        out.push_str(&format!("| {} |", code(&row.id())));
+        let _ = write!(out, "| {} |", code(&row.id()));
         for one in &row.cells {
             let word = match one.verdict {
                 Verdict::Runs | Verdict::Skipped => words::symbol(one.verdict),
                 verdict => verdict.as_str(),
             };
-            out.push_str(&format!(" {word} |"));
+            let _ = write!(out, " {word} |");
         }
         out.push('\n');
     }
     let rest = report.rows.len().saturating_sub(MOST_ROWS);
     if rest > 0 {
-        out.push_str(&format!("\nand {} more\n", packages(rest)));
+        let _ = writeln!(out, "\nand {} more", packages(rest));
     }
 }
 
@@ -66,15 +69,16 @@ fn push_proofs(out: &mut String, report: &Report) {
         }
         let title = words::title(verdict);
         let open = if verdict.is_problem() { " open" } else { "" };
-        out.push_str(&format!(
-            "\n<details{open}><summary>{title} ({})</summary>\n\n",
+        let _ = writeln!(
+            out,
+            "\n<details{open}><summary>{title} ({})</summary>\n",
             count(rows.len())
-        ));
+        );
         for row in rows.into_iter().take(MOST_ROWS) {
             for (targets, proofs) in grouped(row, verdict, report) {
                 let proofs: Vec<String> = proofs.iter().map(|proof| cell(proof)).collect();
                 let (id, proofs) = (code(&row.id()), proofs.join("; "));
-                out.push_str(&format!("- {id} on {}: {proofs}\n", cell(&targets)));
+                let _ = writeln!(out, "- {id} on {}: {proofs}", cell(&targets));
             }
         }
         out.push_str("\n</details>\n");
@@ -88,7 +92,7 @@ fn push_labels(out: &mut String, report: &Report) {
     out.push_str("\nLabels and binaries disagree:\n\n");
     for label in report.labels.iter().take(MOST_ROWS) {
         let id = code(&format!("{}@{}", label.name, label.version));
-        out.push_str(&format!("- {id}: {}\n", cell(&label.mislabel.to_string())));
+        let _ = writeln!(out, "- {id}: {}", cell(&label.mislabel.to_string()));
     }
 }
 

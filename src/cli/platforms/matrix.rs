@@ -1,5 +1,7 @@
 //! The matrix for terminals: packages by targets, then what the verdicts rest on.
 
+use std::fmt::Write as _;
+
 use super::super::paint::{Paint, count, one_line};
 use super::words;
 use crate::platforms::{Report, Row, Verdict};
@@ -44,7 +46,7 @@ fn push_stairs(out: &mut String, report: &Report, width: usize) {
             .chars()
             .take(WIDTH.saturating_sub(width + 2 * place + 5))
             .collect();
-        out.push_str(&format!("{:width$}  {rails}┌─ {label}\n", ""));
+        let _ = writeln!(out, "{:width$}  {rails}┌─ {label}", "");
     }
 }
 
@@ -80,7 +82,7 @@ fn push_legend(out: &mut String, report: &Report, paint: Paint) {
         if !line.is_empty() {
             line.push_str(" · ");
         }
-        line.push_str(&format!("{symbol} {title}"));
+        let _ = write!(line, "{symbol} {title}");
     }
     out.push_str(&paint.dim(&line));
     out.push('\n');
@@ -106,9 +108,9 @@ fn push_proofs(out: &mut String, report: &Report, paint: Paint) {
         out.push('\n');
         for row in rows {
             for (targets, proofs) in grouped(row, verdict, report) {
-                out.push_str(&format!("  {} on {targets}\n", one_line(&row.id())));
+                let _ = writeln!(out, "  {} on {targets}", one_line(&row.id()));
                 for proof in proofs {
-                    out.push_str(&format!("    {}\n", paint.dim(proof)));
+                    let _ = writeln!(out, "    {}", paint.dim(proof));
                 }
             }
         }
@@ -125,7 +127,7 @@ pub fn grouped(row: &Row, verdict: Verdict, report: &Report) -> Vec<(String, Vec
         let proofs: Vec<String> = cell
             .evidence
             .iter()
-            .map(|evidence| one_line(&evidence.to_string()))
+            .map(|evidence| one_line(&evidence.brief()))
             .collect();
         let label = one_line(&aim.label);
         match groups.iter_mut().find(|(_, known)| *known == proofs) {
@@ -159,6 +161,6 @@ fn push_labels(out: &mut String, report: &Report, paint: Paint) {
         let id = one_line(&format!("{}@{}", label.name, label.version));
         let word = label.mislabel.rule.as_str();
         let text = one_line(&label.mislabel.to_string());
-        out.push_str(&format!("  {id} {word}\n    {}\n", paint.dim(text)));
+        let _ = writeln!(out, "  {id} {word}\n    {}", paint.dim(text));
     }
 }

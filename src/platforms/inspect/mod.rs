@@ -74,9 +74,7 @@ fn format(head: &[u8], path: &str) -> Option<Format> {
         }
         [b'M', b'Z', ..] => Some(Format::Pe),
         // A Windows object file has no sign but its name.
-        [0x64, 0x86, ..] | [0x4c, 0x01, ..] | [0x64, 0xaa, ..] if path.ends_with(".obj") => {
-            Some(Format::Pe)
-        }
+        [0x64, 0x86 | 0xaa, ..] | [0x4c, 0x01, ..] if path.ends_with(".obj") => Some(Format::Pe),
         _ => None,
     }
 }

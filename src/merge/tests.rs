@@ -1,0 +1,1 @@
+//! Merges that can be told by hand.
