@@ -516,10 +516,10 @@ impl From<InstallError> for Failure {
                 exit: exit::PLATFORM,
                 ..Self::default()
             },
-            InstallError::Unfit { unfit, .. } => Self {
+            InstallError::Unfit { reasons, .. } => Self {
                 code: "EBADPLATFORM".to_owned(),
                 message,
-                details: unfit,
+                details: reasons,
                 hints: vec![
                     "`heatseal platforms` shows every package and what it needs".to_owned(),
                 ],

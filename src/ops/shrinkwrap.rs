@@ -9,6 +9,7 @@ use super::session::Session;
 use super::source::Sources;
 use crate::disk::{self, DiskError};
 use crate::foreign::ForeignError;
+use crate::json::Document;
 use crate::lock::{self, Lock, LockError, Style, Top};
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::npmrc::{ConfigError, Generation};
@@ -128,14 +129,14 @@ fn run(
     let completes = former.as_ref().filter(|_| request.completes);
     let own_name = completes.map(|former| former.file_name.as_str());
     let path = project.join(name.or(own_name).unwrap_or(lock::FILE_NAMES[0]));
-    let style = Style {
-        indent: completes.map_or(document.indent, |former| former.indent.clone()),
-        newline: completes.map_or(document.newline, |former| former.newline.clone()),
-        formatted: session.config.flag("format-package-lock").unwrap_or(true),
-    };
+    let style = style(session, &document, completes);
     let (text, added) = text(session, request, former.as_ref(), &ideal.tree, &style)?;
-    let lock = lock::parse(text.into_bytes(), &shown_name(&path))?;
     let there = disk::read_if_there(&path)?;
+    let text = match &there {
+        Some(there) if says_the_same(there, &text, request, &style) => there.clone(),
+        _ => text.into_bytes(),
+    };
+    let lock = lock::parse(text, &shown_name(&path))?;
     let changed = there.as_deref() != Some(&lock.bytes);
     if changed && request.writing == Writing::Write {
         disk::write_atomically(&path, &lock.bytes)?;
@@ -152,6 +153,13 @@ fn run(
         added,
         hint: start.neighbour.hint,
     })
+}
+
+/// A lock that npm's first run wrote stays as it is, though its second would tidy it up.
+fn says_the_same(there: &[u8], text: &str, request: &ShrinkwrapRequest, style: &Style) -> bool {
+    request.options.update == Update::Nothing
+        && request.from.is_none()
+        && lock::has_but_extraneous_more(there, text.as_bytes(), style)
 }
 
 /// What the new tree starts from.
@@ -282,6 +290,19 @@ fn text(
         changes,
     })?;
     Ok((lock::text(top, packages, style), Some(added)))
+}
+
+/// A lock is laid out as package.json is; one that is only completed stays as it is.
+fn style(session: &Session, document: &Document, completed: Option<&Lock>) -> Style {
+    let (indent, newline) = match completed {
+        Some(lock) => (&lock.indent, &lock.newline),
+        None => (&document.indent, &document.newline),
+    };
+    Style {
+        indent: indent.clone(),
+        newline: newline.clone(),
+        formatted: session.config.flag("format-package-lock").unwrap_or(true),
+    }
 }
 
 /// Trees may be deep, and npm's rules are recursive: a stack that no real tree uses up.
