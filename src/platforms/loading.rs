@@ -2,6 +2,7 @@
 
 use super::facts::{Binary, Kind};
 use super::fit::{Misfit, fit};
+use super::inspect::ends_in;
 use super::judge::{chosen, is_for_electron};
 use crate::target::Target;
 
@@ -12,7 +13,7 @@ use crate::target::Target;
 /// and this line of Node, and only ask for too much, are among them: the loader shall tell.
 pub fn loading<'a>(binaries: &'a [Binary], target: &Target) -> Result<Vec<&'a Binary>, Misfit> {
     let addons = binaries.iter().filter(|binary| {
-        let named = binary.path.ends_with(".node");
+        let named = ends_in(&binary.path, "node");
         (binary.kind == Kind::Addon || named) && !is_for_electron(&binary.path)
     });
     let addons: Vec<&Binary> = addons.collect();
