@@ -119,6 +119,7 @@ pub struct Runtime {
     mut_arg("ignore-scripts", |arg| arg.hide(true)),
     mut_arg("bin-links", |arg| arg.hide(true))
 )]
+#[allow(clippy::struct_excessive_bools)] // one for each of the command's switches
 pub struct Shrinkwrap {
     /// Change nothing; exit 1 and print the differences if the lock would change
     #[arg(long)]

@@ -265,7 +265,7 @@ fn find(folder: &Path, below: &str, depth: usize, found: &mut Vec<Binary>) {
         let path = format!("{below}{name}");
         if kind.is_dir() && name != "node_modules" && depth < DEEPEST {
             find(&entry.path(), &format!("{path}/"), depth + 1, found);
-        } else if kind.is_file() && name.ends_with(".node") && found.len() < MOST_FILES {
+        } else if kind.is_file() && inspect::ends_in(&name, "node") && found.len() < MOST_FILES {
             let bytes = fs::read(entry.path()).unwrap_or_default();
             found.extend(inspect::binary(&path, &bytes));
         }

@@ -129,7 +129,7 @@ fn run(
     let completes = former.as_ref().filter(|_| request.completes);
     let own_name = completes.map(|former| former.file_name.as_str());
     let path = project.join(name.or(own_name).unwrap_or(lock::FILE_NAMES[0]));
-    let style = style(session, document, completes);
+    let style = style(session, &document, completes);
     let (text, added) = text(session, request, former.as_ref(), &ideal.tree, &style)?;
     let there = disk::read_if_there(&path)?;
     let text = match &there {
@@ -292,11 +292,15 @@ fn text(
     Ok((lock::text(top, packages, style), Some(added)))
 }
 
-/// A lock is laid out as package.json is; one that is only completed, as it was.
-fn style(session: &Session, document: Document, completes: Option<&Lock>) -> Style {
+/// A lock is laid out as package.json is; one that is only completed stays as it is.
+fn style(session: &Session, document: &Document, completed: Option<&Lock>) -> Style {
+    let (indent, newline) = match completed {
+        Some(lock) => (&lock.indent, &lock.newline),
+        None => (&document.indent, &document.newline),
+    };
     Style {
-        indent: completes.map_or(document.indent, |former| former.indent.clone()),
-        newline: completes.map_or(document.newline, |former| former.newline.clone()),
+        indent: indent.clone(),
+        newline: newline.clone(),
         formatted: session.config.flag("format-package-lock").unwrap_or(true),
     }
 }

@@ -9,7 +9,7 @@ use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
 use super::fit::{Misfit, fit};
-use super::prebuilds::{Wanted, choose, is_for_electron, prebuild};
+use super::prebuilds::{Wanted, choose, prebuild};
 use crate::target::{LibcFamily, Target};
 
 /// A verdict and what it rests on, the decisive evidence first.
@@ -108,12 +108,10 @@ fn prebuilt(
     target: &Target,
     against: &mut Vec<Evidence>,
 ) -> Option<Cell> {
-    let paths = || used.iter().map(|binary| binary.path.as_str());
-    if !paths().any(|path| prebuild(path).is_some()) {
+    if !used.iter().any(|binary| prebuild(&binary.path).is_some()) {
         return None;
     }
-    let chosen = choose(paths(), Wanted::on(target));
-    let chosen = chosen.and_then(|path| used.iter().find(|binary| binary.path == path));
+    let chosen = chosen(used, target);
     let evidence = match chosen.map(|binary| (binary, fit(binary, target))) {
         None => Evidence::NoPrebuild,
         Some((binary, Ok(slice))) => {
@@ -126,6 +124,27 @@ fn prebuilt(
         against.push(evidence);
     }
     None
+}
+
+/// The file of `prebuilds/` that would be taken, whether or not it runs then.
+pub(super) fn chosen<'a>(used: &[&'a Binary], target: &Target) -> Option<&'a Binary> {
+    let is_musl = target
+        .libc
+        .is_some_and(|libc| libc.family == LibcFamily::Musl);
+    let wanted = Wanted {
+        os: &target.os,
+        cpu: &target.cpu,
+        abi: target.module_version(),
+        libc: if is_musl { "musl" } else { "glibc" },
+    };
+    let path = choose(used.iter().map(|binary| binary.path.as_str()), wanted)?;
+    used.iter().find(|binary| binary.path == path).copied()
+}
+
+/// Electron is no target: its files count for nothing.
+pub(super) fn is_for_electron(path: &str) -> bool {
+    let runtime = prebuild(path).and_then(|prebuild| prebuild.runtime);
+    runtime.is_some_and(|runtime| runtime != "node")
 }
 
 /// node-gyp-build compiles when it runs as a script; as a loader alone it does not.

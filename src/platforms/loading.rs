@@ -2,7 +2,8 @@
 
 use super::facts::{Binary, Kind};
 use super::fit::{Misfit, fit};
-use super::prebuilds::{self, Wanted};
+use super::inspect::ends_in;
+use super::judge::{chosen, is_for_electron};
 use crate::target::Target;
 
 /// The files to load; or why there are none, when there are some for others. Nothing at all for a
@@ -12,8 +13,8 @@ use crate::target::Target;
 /// and this line of Node, and only ask for too much, are among them: the loader shall tell.
 pub fn loading<'a>(binaries: &'a [Binary], target: &Target) -> Result<Vec<&'a Binary>, Misfit> {
     let addons = binaries.iter().filter(|binary| {
-        let named = binary.path.ends_with(".node");
-        (binary.kind == Kind::Addon || named) && !prebuilds::is_for_electron(&binary.path)
+        let named = ends_in(&binary.path, "node");
+        (binary.kind == Kind::Addon || named) && !is_for_electron(&binary.path)
     });
     let addons: Vec<&Binary> = addons.collect();
     let built = addons
@@ -31,11 +32,10 @@ pub fn loading<'a>(binaries: &'a [Binary], target: &Target) -> Result<Vec<&'a Bi
             _ => fitting.push(addon),
         }
     }
-    let paths = addons.iter().map(|addon| addon.path.as_str());
-    if let Some(chosen) = prebuilds::choose(paths, Wanted::on(target))
-        && fitting.iter().any(|addon| addon.path == chosen)
+    if let Some(chosen) = chosen(&addons, target)
+        && fitting.contains(&chosen)
     {
-        fitting.retain(|addon| addon.path == chosen || !addon.path.starts_with("prebuilds/"));
+        fitting.retain(|addon| *addon == chosen || !addon.path.starts_with("prebuilds/"));
     }
     match nearest {
         Some(misfit) if fitting.is_empty() => Err(misfit),

@@ -83,7 +83,7 @@ mod tests {
     fn output_and_status_are_told() {
         let ended = run_throwaway(
             shell("echo out; echo err >&2; exit 3"),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         );
         let ended = ended.unwrap();
         assert_eq!(ended.status.unwrap().code(), Some(3));
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_a_program_leaves_behind_is_killed() {
         let script = "sleep 600 & echo $!";
-        let ended = run_throwaway(shell(script), Duration::from_secs(60)).unwrap();
+        let ended = run_throwaway(shell(script), Duration::from_mins(1)).unwrap();
         assert!(ended.status.unwrap().success());
         let state = std::fs::read_to_string(format!("/proc/{}/stat", ended.stdout));
         assert!(state.map_or(true, |state| state.contains(") Z")));

@@ -308,12 +308,12 @@ fn a_universal_file_has_a_slice_for_each_processor() {
         .iter()
         .map(|slice| (slice.cpu.as_deref(), slice.min_macos, slice.node))
         .collect();
-    let five = NodeApi::NodeApi(Some(5));
+    let node = NodeApi::NodeApi(Some(5));
     assert_eq!(
         told,
         [
-            (Some("x64"), Some((10, 15)), five),
-            (Some("arm64"), Some((11, 3)), five)
+            (Some("x64"), Some((10, 15)), node),
+            (Some("arm64"), Some((11, 3)), node)
         ]
     );
     assert_eq!(file.slices[0].os.as_deref(), Some("darwin"));

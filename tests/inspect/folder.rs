@@ -28,6 +28,7 @@ impl Files for Folder {
 }
 
 impl Folder {
+    #[allow(clippy::needless_pass_by_value)] // as json! gives it
     pub fn with(manifest: Value) -> Self {
         Self::default().and("package.json", manifest.to_string())
     }

@@ -34,11 +34,7 @@ pub fn run(args: &Platforms, context: &Context) -> Result<u8, Failure> {
     }
     interrupt::listen(session.project.clone());
     let mut omit = settings::platforms_request(&session)?.omit;
-    omit.dev |= !session
-        .config
-        .list("include")
-        .iter()
-        .any(|kind| *kind == "dev");
+    omit.dev |= !session.config.list("include").contains(&"dev");
     let request = LoadRequest {
         node,
         omit,
@@ -81,7 +77,7 @@ fn lines(loaded: &[Loaded]) -> String {
             lines.push(format!("       {}", one_line(&line)));
         }
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 fn said(outcome: &Outcome) -> String {

@@ -28,3 +28,9 @@ pub fn clipped(text: &str, most: usize) -> &str {
     }
     &text[..end]
 }
+
+/// Is that the ending of the path's name?
+pub fn ends_in(path: &str, extension: &str) -> bool {
+    let found = std::path::Path::new(path).extension();
+    found.is_some_and(|found| found == extension)
+}

@@ -371,7 +371,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
     }
 
     fn noted(&self) -> Option<&'static str> {
-        for segment in self.segments.iter() {
+        for segment in self.segments {
             let Ok(Some(mut notes)) = segment.notes(self.endian, self.data) else {
                 continue;
             };
@@ -447,7 +447,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
         let needs =
             |wanted: &dyn Fn(&str) -> bool| self.slice.needs.iter().any(|name| wanted(name));
         let musl = |name: &str| name.starts_with("libc.musl-") || name.starts_with("ld-musl-");
-        let loader = interpreter.map(|path| printable(path));
+        let loader = interpreter.map(printable);
         let loader = loader
             .as_deref()
             .map(|path| path.rsplit('/').next().unwrap_or(path));
@@ -535,7 +535,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> File<'a, Elf> {
         } else {
             self.slice.glibc_symbol = None;
         }
-        let pie = self.dynamic.flags & u64::from(elf::DF_1_PIE.0) != 0;
+        let pie = self.dynamic.flags & elf::DF_1_PIE.0 != 0;
         let fixed = self.header.e_type(self.endian) == elf::ET_EXEC;
         self.slice.os = Some(os);
         let kind = if !pie && !fixed && self.evidence.is_addon() {

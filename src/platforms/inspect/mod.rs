@@ -19,6 +19,7 @@ mod recipes;
 mod signs;
 mod steps;
 
+pub use bytes::ends_in;
 pub use files::{Files, Stored};
 pub use keep::{decode, encode};
 use package::Package;
@@ -74,9 +75,7 @@ fn format(head: &[u8], path: &str) -> Option<Format> {
         }
         [b'M', b'Z', ..] => Some(Format::Pe),
         // A Windows object file has no sign but its name.
-        [0x64, 0x86, ..] | [0x4c, 0x01, ..] | [0x64, 0xaa, ..] if path.ends_with(".obj") => {
-            Some(Format::Pe)
-        }
+        [0x64, 0x86 | 0xaa, ..] | [0x4c, 0x01, ..] if ends_in(path, "obj") => Some(Format::Pe),
         _ => None,
     }
 }
@@ -95,7 +94,7 @@ fn read(bytes: &[u8], path: &str) -> Option<(Format, Kind, Vec<Slice>)> {
     }
     let format = format(bytes.get(..files::HEAD)?, path)?;
     let one = |(kind, slice)| (kind, vec![slice]);
-    let unreadable = if path.ends_with(".node") {
+    let unreadable = if ends_in(path, "node") {
         Kind::Addon
     } else {
         Kind::Library
@@ -119,7 +118,7 @@ fn archive(bytes: &[u8]) -> Option<(Format, Kind, Vec<Slice>)> {
     let members = archive.members().take(MOST_MEMBERS).map_while(Result::ok);
     let mut members = members.filter_map(|member| member.data(bytes).ok());
     members.find_map(|member| {
-        let (format, slices) = match format(member.get(..files::HEAD)?, ".obj")? {
+        let (format, slices) = match format(member.get(..files::HEAD)?, "member.obj")? {
             Format::Elf => (Format::Elf, vec![elf::read(member)?.1]),
             Format::MachO => (Format::MachO, macho::read(member)?.1),
             Format::Pe => (Format::Pe, vec![pe::read_object(member)?]),

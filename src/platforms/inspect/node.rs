@@ -6,6 +6,7 @@ use crate::platforms::facts::NodeApi;
 
 /// Signs seen so far in one binary.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent signs
 pub struct Evidence {
     /// The newest function of Node-API that it imports, by the version that brought it.
     napi: Option<u32>,

@@ -35,7 +35,7 @@ pub fn cpu(machine: u16) -> Option<&'static str> {
 }
 
 struct File<'a, Pe: ImageNtHeaders> {
-    file: PeFile<'a, Pe>,
+    image: PeFile<'a, Pe>,
     slice: Slice,
     evidence: Evidence,
     left: usize,
@@ -60,7 +60,7 @@ fn read_as<Pe: ImageNtHeaders>(data: &[u8]) -> Option<(Kind, Slice)> {
             stripped: header.pointer_to_symbol_table.get(LE) == 0,
             ..Slice::default()
         },
-        file,
+        image: file,
         evidence: Evidence::default(),
         left: MOST_SYMBOLS,
     };
@@ -73,8 +73,8 @@ fn read_as<Pe: ImageNtHeaders>(data: &[u8]) -> Option<(Kind, Slice)> {
 impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
     /// The bytes at a relative address, and all that follow in its section.
     fn at(&self, address: u32) -> Option<&'a [u8]> {
-        let sections = self.file.section_table();
-        sections.pe_data_at(self.file.data(), address)
+        let sections = self.image.section_table();
+        sections.pe_data_at(self.image.data(), address)
     }
 
     fn name(&self, address: u32) -> Option<&'a [u8]> {
@@ -82,7 +82,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
     }
 
     fn read_imports(&mut self) {
-        let Ok(Some(table)) = self.file.import_table() else {
+        let Ok(Some(table)) = self.image.import_table() else {
             return;
         };
         let Ok(mut descriptors) = table.descriptors() else {
@@ -104,7 +104,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
 
     /// Libraries that are looked for when they are used first: node.exe under any name, mostly.
     fn read_delayed(&mut self) {
-        let Ok(Some(table)) = self.file.delay_load_import_table() else {
+        let Ok(Some(table)) = self.image.delay_load_import_table() else {
             return;
         };
         let Ok(mut descriptors) = table.descriptors() else {
@@ -120,7 +120,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
 
     /// A list of names, each behind a hint of two bytes, ended by a zero.
     fn read_thunks(&mut self, first: u32) {
-        let width = if self.file.nt_headers().is_type_64() {
+        let width = if self.image.nt_headers().is_type_64() {
             8
         } else {
             4
@@ -145,7 +145,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
 
     /// Windows reads the directory's tables wherever they lie, whatever its size says.
     fn read_exports(&mut self) {
-        let directory = self.file.data_directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT);
+        let directory = self.image.data_directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT);
         let address = directory.map_or(0, |entry| entry.virtual_address.get(LE));
         let bytes = self.at(address).filter(|_| address != 0);
         let Some(Ok((directory, _))) = bytes.map(pod::from_bytes::<pe::ImageExportDirectory>)
@@ -188,11 +188,11 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
     }
 
     fn module_version(&self) -> Option<u32> {
-        let base = self.file.nt_headers().optional_header().image_base();
+        let base = self.image.nt_headers().optional_header().image_base();
         let relative = |address: u64| u32::try_from(address.checked_sub(base)?).ok();
         let at = |address: u64| self.at(relative(address)?);
         let data: Vec<(u64, &[u8])> = self
-            .file
+            .image
             .section_table()
             .iter()
             .filter_map(|section| {
@@ -203,7 +203,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
         let pointers = Pointers {
             at: &at,
             resolve: &|_, value| Some(value),
-            wide: self.file.nt_headers().is_type_64(),
+            wide: self.image.nt_headers().is_type_64(),
             big_endian: false,
         };
         node::module_version(&data, &pointers)
@@ -232,7 +232,7 @@ impl<'a, Pe: ImageNtHeaders> File<'a, Pe> {
                     version.is_some_and(|version| version.ends_with('d'))
                 })
         };
-        let sections = self.file.section_table();
+        let sections = self.image.section_table();
         let mut names = sections.iter().map(|section| section.name);
         self.slice.debug = self.slice.needs.iter().any(debug)
             || names.any(|name| name.starts_with(b".debug_") || name.starts_with(b"/4\0"));

@@ -57,14 +57,13 @@ fn split(script: &str) -> Vec<Vec<String>> {
         match (char, quote) {
             ('\\', _) => word.extend(chars.next()),
             (char, Some(open)) if char == open => quote = None,
-            (char, Some(_)) => word.push(char),
             ('"' | '\'', None) => quote = Some(char),
             ('&' | '|' | ';' | '(' | ')' | '\n', None) => {
                 end_word(&mut word, &mut commands);
                 commands.push(Vec::new());
             }
             (char, None) if char.is_whitespace() => end_word(&mut word, &mut commands),
-            (char, None) => word.push(char),
+            (char, _) => word.push(char),
         }
     }
     end_word(&mut word, &mut commands);
