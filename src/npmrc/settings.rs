@@ -277,6 +277,16 @@ impl Config {
     /// The first source that has `before` or `min-release-age` (in days) decides; where one has
     /// both, `before` does.
     pub fn before(&self, now: i64) -> Result<Option<i64>, ConfigError> {
+        Ok(self.cutoff(now)?.map(|(date, _)| date))
+    }
+
+    /// Does [`Config::before`] come from an age? Then what does not tell its age is too young.
+    pub fn asks_for_age(&self) -> bool {
+        self.cutoff(0)
+            .is_ok_and(|cutoff| cutoff.is_some_and(|(_, by_age)| by_age))
+    }
+
+    fn cutoff(&self, now: i64) -> Result<Option<(i64, bool)>, ConfigError> {
         for layer in &self.layers {
             let text = |key: &str| match layer.values.get(key)? {
                 Value::Text(text) => Some(text),
@@ -288,13 +298,13 @@ impl Config {
                     key: "before",
                     value: value.clone(),
                 })?;
-                return Ok(Some(date));
+                return Ok(Some((date, false)));
             }
             let days = text("min-release-age").filter(set);
             let days = days.and_then(|days| days.parse::<f64>().ok());
             // An age of 0 is no age: it does not even exclude the future.
             if let Some(days) = days.filter(|days| *days != 0.0) {
-                return Ok(Some(now - (days * 86_400_000.0) as i64));
+                return Ok(Some((now - (days * 86_400_000.0) as i64, true)));
             }
         }
         Ok(None)

@@ -184,43 +184,25 @@ impl<'a> Graph<'a> {
     /// Required packages, then folders, then what is optional: the hash depends on this order.
     fn dependencies_of(&mut self, id: NodeId) -> Vec<usize> {
         let tree = self.tree();
-        let mine = tree.is_mine(id);
-        let omit = self.choice.request.options.omit;
-        let edges = tree.node(id).edges_out.values().copied();
-        let edges: Vec<(EdgeId, NodeId)> = edges
-            .filter_map(|edge| Some((edge, tree.edge(edge).to?)))
-            .filter(|(edge, _)| !self.bundles(id, *edge))
-            .filter(|(edge, _)| {
-                let kind = tree.edge(*edge).kind;
-                let omitted = (omit.dev && kind == Kind::Dev)
-                    || (omit.optional && kind.is_optional())
-                    || (omit.peer && kind.is_peer());
-                !(mine && omitted)
-            })
-            .collect();
-        let linked: FxHashSet<NodeId> = edges
-            .iter()
-            .filter(|(_, to)| tree.is_link(*to))
-            .filter_map(|(_, to)| tree.target(*to))
-            .collect();
+        let edges = self.edges_of(id);
+        let linked = edges.iter().filter(|(_, to)| tree.is_link(*to));
+        let linked: FxHashSet<NodeId> = linked.filter_map(|(_, to)| tree.target(*to)).collect();
         let (mut required, mut local, mut optional) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = Vec::new();
         for (edge, to) in &edges {
-            let Some(to) = tree.target(*to) else {
-                continue;
+            let into = if tree.edge(*edge).kind.is_optional() {
+                &mut optional
+            } else {
+                &mut asked
             };
-            if tree.edge(*edge).kind.is_optional() {
-                optional.push(to);
-            } else if !self.is_local(id, to, &linked) {
+            into.extend(tree.target(*to));
+        }
+        asked.extend(self.unasked_peers(id, &edges));
+        for to in asked {
+            if !self.is_local(id, to, &linked) {
                 required.push(to);
             } else if id != tree.root || !tree.is_workspace(to) || self.is_declared(to) {
                 local.push(to);
-            }
-        }
-        for to in self.unasked_peers(id, &edges) {
-            if self.is_local(id, to, &linked) {
-                local.push(to);
-            } else {
-                required.push(to);
             }
         }
         let taken = required.iter().chain(&local).chain(&optional);
@@ -228,12 +210,29 @@ impl<'a> Graph<'a> {
         let more = self.optional_peers(id, &taken, &linked);
         optional.extend(more);
         let mut all = Vec::new();
-        for (nodes, stored) in [(required, true), (local, false), (optional, true)] {
-            let there = nodes.into_iter().filter(|to| !stored || !self.is_gone(*to));
-            let there: Vec<NodeId> = there.collect();
-            all.extend(there.into_iter().map(|to| self.member(to, stored)));
+        for (mut nodes, stored) in [(required, true), (local, false), (optional, true)] {
+            nodes.retain(|to| !stored || !self.is_gone(*to));
+            all.extend(nodes.into_iter().map(|to| self.member(to, stored)));
         }
         all
+    }
+
+    /// What a node asks for and gets, but for what it bundles; of the user's own folders only what is
+    /// not omitted.
+    fn edges_of(&self, id: NodeId) -> Vec<(EdgeId, NodeId)> {
+        let tree = self.tree();
+        let mine = tree.is_mine(id);
+        let omit = self.choice.request.options.omit;
+        let edges = tree.node(id).edges_out.values().copied();
+        let edges = edges.filter_map(|edge| Some((edge, tree.edge(edge).to?)));
+        let edges = edges.filter(|(edge, _)| {
+            let kind = tree.edge(*edge).kind;
+            let omitted = (omit.dev && kind == Kind::Dev)
+                || (omit.optional && kind.is_optional())
+                || (omit.peer && kind.is_peer());
+            !(self.bundles(id, *edge) || mine && omitted)
+        });
+        edges.collect()
     }
 
     fn is_declared(&self, id: NodeId) -> bool {

@@ -10,7 +10,9 @@ mod install;
 mod isolated;
 mod lifecycle;
 mod lint;
+mod load;
 mod locked;
+mod mend;
 mod merge;
 mod platforms;
 mod preview;
@@ -28,6 +30,7 @@ pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
 pub use lint::{LintError, LintOutcome, LintRequest, lint};
+pub use load::{LoadError, LoadRequest, Loaded, Outcome, load};
 pub use locked::{LockedError, LockedProject, read as read_locked};
 pub use merge::{
     MergeError, MergeOutcome, MergeRequest, Method, Setup, SetupError, SideError, fall_back,

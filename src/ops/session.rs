@@ -48,6 +48,7 @@ impl Session {
         let picking = PickOptions {
             default_tag: config.tag().to_owned(),
             before: config.before(now).ok().flatten(),
+            dated_only: config.asks_for_age(),
             before_exempt: exempt.into_iter().map(str::to_owned).collect(),
             legacy_peers: options.rules.legacy_peer_deps,
             ..PickOptions::new(self.host.node.clone(), self.host.npm.clone())

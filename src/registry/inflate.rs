@@ -21,7 +21,12 @@ pub(super) fn gunzip(body: &[u8], limit: usize, mut out: Vec<u8>) -> Result<Vec<
         return Err(InflateError::Broken);
     };
     let told = u32::from_le_bytes(*trailer) as usize;
-    let most = body.len().saturating_mul(MOST).min(limit);
+    let possible = body.len().saturating_mul(MOST);
+    let most = possible.min(limit);
+    // The end is missing, and something else stands where the size should.
+    if told > possible {
+        return Err(InflateError::Broken);
+    }
     if told > limit {
         return Err(InflateError::TooBig);
     }
@@ -90,5 +95,8 @@ mod tests {
             Err(InflateError::Broken)
         );
         assert_eq!(gunzip(b"", 1 << 20, Vec::new()), Err(InflateError::Broken));
+        let mut cut = gzip(&[7; 1000]);
+        cut.extend([0xff; 4]);
+        assert_eq!(gunzip(&cut, 1 << 20, Vec::new()), Err(InflateError::Broken));
     }
 }

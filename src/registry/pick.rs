@@ -16,6 +16,9 @@ pub struct PickOptions {
     pub default_tag: String,
     /// Versions published later (ms since 1970) do not exist.
     pub before: Option<i64>,
+    /// A version that does not say when it was published is later than [`PickOptions::before`]; npm
+    /// takes it for earlier.
+    pub dated_only: bool,
     /// Packages that `before` does not hold for: exact names or globs.
     pub before_exempt: Vec<String>,
     /// The running Node; `None`: `engines.node` is not looked at.
@@ -31,6 +34,7 @@ impl PickOptions {
         Self {
             default_tag: "latest".to_owned(),
             before: None,
+            dated_only: false,
             before_exempt: Vec::new(),
             node,
             npm,
@@ -67,7 +71,7 @@ pub fn pick(
     let picking = Picking {
         packument,
         options,
-        before: before.filter(|_| packument.has_time()),
+        before: before.filter(|_| packument.has_time() || options.dated_only),
     };
     let (found, text) = match wanted {
         SpecKind::Tag(tag) => (picking.by_tag(tag)?, tag.to_string()),
@@ -104,7 +108,7 @@ enum Found {
 struct Picking<'a> {
     packument: &'a Packument,
     options: &'a PickOptions,
-    /// Only where the packument has times.
+    /// Only where the packument has times, or has to have them.
     before: Option<i64>,
 }
 
@@ -114,7 +118,7 @@ impl Picking<'_> {
             return true;
         };
         let time = self.packument.time(version);
-        time.is_none_or(|time| time <= before)
+        time.map_or(!self.options.dated_only, |time| time <= before)
     }
 
     fn named(&self, version: &str) -> Option<Found> {

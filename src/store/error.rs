@@ -66,6 +66,12 @@ pub enum StoreError {
         help("`chmod go-w` it, or give a folder of your own with `--store-dir`")
     )]
     NotPrivate { path: PathBuf, why: &'static str },
+    #[error("`{}` in the store is a link: what it leads to is not heatseal's to sweep", .0.display())]
+    #[diagnostic(
+        code(EPERM),
+        help("remove the link, or have the whole store elsewhere with `--store-dir`")
+    )]
+    Linked(PathBuf),
 }
 
 impl StoreError {

@@ -89,6 +89,9 @@ impl Store {
         for path in [folder, &versioned, &named] {
             check_private(path)?;
         }
+        for path in [&versioned, &named] {
+            check_own(path)?;
+        }
         Ok(Self {
             lock: Mutex::new(upkeep::share(&versioned)),
             root: versioned,
@@ -133,6 +136,7 @@ impl Store {
             .mode(0o700)
             .create(&path)
             .map_err(StoreError::at("make", &path))?;
+        check_own(&path)?;
         Ok(path)
     }
 
@@ -222,6 +226,20 @@ fn is_read_only(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
     )
+}
+
+/// What lies behind a link is somebody else's, and not to be swept or pruned.
+fn check_own(path: &Path) -> Result<(), StoreError> {
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    if is_link {
+        return Err(StoreError::Linked(path.to_owned()));
+    }
+    Ok(())
+}
+
+/// Is this one of the names that are given here: so many hexadecimal digits?
+fn is_given(name: &str, digits: usize) -> bool {
+    name.len() == digits && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn check_private(path: &Path) -> Result<(), StoreError> {

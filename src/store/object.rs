@@ -18,7 +18,7 @@ use super::disk::{
 };
 use super::index::{Draft, Index, Record};
 use super::unpack::{self, Archive, Bench, has_crlf_shebang};
-use super::{Sha512, Store, StoreError, open_folder};
+use super::{Sha512, Store, StoreError, is_given, open_folder};
 
 pub(super) const INDEX: &str = "index";
 pub(super) const TARBALL: &str = "tarball";
@@ -390,8 +390,12 @@ fn open_workshop(tmp: &Path) -> io::Result<Workshop> {
 
 /// Removes the workshops of processes that died: the kernel has released their locks.
 fn sweep(tmp: &Path) {
-    for entry in fs::read_dir(tmp).into_iter().flatten().flatten() {
+    let entries = fs::read_dir(tmp).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| is_given(&entry.file_name().to_string_lossy(), 32)) {
         let path = entry.path();
+        if path.is_symlink() {
+            continue;
+        }
         let Ok(folder) = open_folder(&path) else {
             continue;
         };

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::disk::{hex, read_at};
 use super::object::{FINDINGS, INDEX, TARBALL};
-use super::{Package, Sha512, Store, StoreError, open_folder};
+use super::{Package, Sha512, Store, StoreError, is_given, open_folder};
 use crate::integrity::Integrity;
 use crate::name::PackageId;
 
@@ -239,6 +239,9 @@ impl Store {
 
     fn prune(&self, unused: Duration, pruned: &mut Pruned) -> Result<(), StoreError> {
         for name in names(&self.folder()) {
+            if !is_given(&name, 128) {
+                continue;
+            }
             let path = self.folder().join(&name);
             let Some(bytes) = removable(&path, unused) else {
                 pruned.kept += 1;

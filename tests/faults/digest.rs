@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::world::World;
+use crate::world::{World, program};
 
 /// What differs between two hosts, each with its two values.
 const DIFFERENCES: [[&str; 2]; 5] = [
@@ -43,14 +43,14 @@ fn digests(world: &World, combinations: usize) -> Vec<(usize, String)> {
             &temporary
         });
         place.check_out(&world.new);
-        let program = env!("CARGO_BIN_EXE_heatseal");
+        let program = program();
         let base = place.command(&[], &[]);
         let environment = base
             .get_envs()
             .filter_map(|(name, value)| Some((name, value?)));
         let store = world.registry().with_file_name("shared-store");
         let output = Command::new("sh")
-            .args(["-c", &script, program])
+            .args(["-c", &script, &program])
             .current_dir(place.at(""))
             .env_clear()
             .envs(environment)

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use registry_mock::{Fault, Kind, Options, Rule, Server};
 
+use crate::tls::{Front, certificate};
 use crate::world::{Answer, Place, World};
 
 /// What comes of a fault that does not go away.
@@ -34,12 +35,23 @@ fn faults() -> Vec<(Fault, Lasting)> {
         (Fault::CutBody(0), Ends(7, 3)),
         (Fault::CutBody(1), Ends(7, 3)),
         (Fault::CutBody(100), Ends(7, 3)),
+        (Fault::CutBody(180), Ends(7, 3)),
+        (Fault::WrongLength(1 << 40), Ends(7, 1)),
+        (Fault::CutBody(usize::MAX), Harmless),
         (Fault::WrongLength(7), Ends(7, 3)),
         (Fault::CloseBefore, Ends(7, 3)),
         (Fault::CloseMidway, Ends(7, 3)),
         (Fault::RedirectLoop, Ends(7, 0)),
         (Fault::Redirect("file:///etc/passwd".to_owned()), Ends(7, 1)),
     ];
+    for (code, told) in [
+        (429, "0"),
+        (503, "0"),
+        (503, "Sun, 06 Nov 1994 08:49:37 GMT"),
+    ] {
+        let retry_after = Some(told.to_owned());
+        faults.push((Fault::Status { code, retry_after }, Ends(7, 3)));
+    }
     for code in [400, 401, 403, 410, 418, 451] {
         faults.push((status(code), Ends(7, 1)));
     }
@@ -64,6 +76,8 @@ fn ask(place: &Place, args: &[&str]) -> Answer {
 struct Case<'a> {
     world: &'a World,
     server: &'a Server,
+    /// Where it is asked: itself, or TLS in front of it.
+    url: &'a str,
     kind: Kind,
 }
 
@@ -76,8 +90,10 @@ impl Case<'_> {
     }
 
     fn run(&self, rule: Rule) -> (Place, Answer) {
-        let place = self.world.place().with_registry(self.server.url());
+        let place = self.world.place().with_registry(self.url);
         place.check_out(&self.world.new);
+        let trust = format!("cafile={}\n", certificate("authority").display());
+        std::fs::write(place.at("../home/.npmrc"), trust).unwrap();
         if self.kind != Kind::Tarball {
             std::fs::remove_file(place.at(crate::world::LOCK)).unwrap();
         }
@@ -127,15 +143,14 @@ fn packages_of(world: &World) -> Vec<(String, String)> {
     packages(&world.new.lock)
 }
 
-#[test]
-fn passing_faults_are_survived_and_lasting_ones_refused() {
-    let world = World::small();
-    let server = Server::start(Options::new(world.registry())).unwrap();
+/// Every fault in the first request, in the first two, and in all.
+fn with_every_fault(world: &World, server: &Server, url: &str) -> usize {
     let mut scenarios = 0;
     for kind in [Kind::Packument, Kind::Tarball] {
         let case = Case {
             world,
-            server: &server,
+            server,
+            url,
             kind,
         };
         for (fault, lasting) in faults() {
@@ -168,7 +183,61 @@ fn passing_faults_are_survived_and_lasting_ones_refused() {
             }
         }
     }
-    assert!(scenarios >= 130, "only {scenarios}");
+    scenarios
+}
+
+#[test]
+fn passing_faults_are_survived_and_lasting_ones_refused() {
+    let world = World::small();
+    let server = Server::start(Options::new(world.registry())).unwrap();
+    let scenarios = with_every_fault(world, &server, server.url());
+    assert!(scenarios >= 150, "only {scenarios}");
+}
+
+#[test]
+#[ignore = "long"]
+fn faults_are_the_same_behind_tls() {
+    let world = World::small();
+    let server = Server::start(Options::new(world.registry())).unwrap();
+    let front = Front::start(server.url(), "good");
+    let plain = with_every_fault(world, &server, server.url());
+    let secure = with_every_fault(world, &server, &front.url);
+    println!("{plain} scenarios of a network's faults, and {secure} behind TLS");
+    assert!(plain + secure >= 300);
+}
+
+/// A registry that cannot show who it is gets no request, whatever the project says.
+#[test]
+fn a_certificate_that_does_not_fit_is_refused_and_a_project_cannot_help_it() {
+    let world = World::small();
+    let server = Server::start(Options::new(world.registry())).unwrap();
+    for (name, trusts) in [
+        ("good", true),
+        ("elsewhere", false),
+        ("expired", false),
+        ("alone", false),
+    ] {
+        let front = Front::start(server.url(), name);
+        let case = Case {
+            world,
+            server: &server,
+            url: &front.url,
+            kind: Kind::Tarball,
+        };
+        let (place, answer) = case.run(Rule::new(Fault::Html).path("/never"));
+        if trusts {
+            case.is_right(&place, &answer, name);
+            continue;
+        }
+        let answer = answer.fails_cleanly(name);
+        assert_eq!(answer.status.code(), Some(7), "{name}: {}", answer.text);
+        assert!(
+            answer.text.contains("certificate"),
+            "{name}: {}",
+            answer.text
+        );
+        assert!(place.tree().is_empty() && server.requests().is_empty());
+    }
 }
 
 /// Wrong bytes, a page of HTML, a bomb and an endless body: told apart from a bad connection.
@@ -180,6 +249,8 @@ fn what_is_not_what_was_asked_for_is_refused() {
         (Kind::Tarball, Fault::WrongBytes, 4),
         (Kind::Tarball, Fault::Html, 4),
         (Kind::Packument, Fault::Html, 7),
+        (Kind::Packument, Fault::WrongLength(-7), 7),
+        (Kind::Tarball, Fault::WrongLength(-7), 4),
         (Kind::Packument, Fault::GzipBomb(1 << 30), 7),
         (Kind::Tarball, Fault::GzipBomb(1 << 30), 4),
         (Kind::Packument, Fault::Endless, 7),
@@ -188,6 +259,7 @@ fn what_is_not_what_was_asked_for_is_refused() {
         let case = Case {
             world,
             server: &server,
+            url: server.url(),
             kind,
         };
         let after = format!("{fault:?} in every {kind:?}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::kill::{Work, killed_at};
+use crate::kill::{Work, density, killed_at};
 use crate::world::{Answer, Place, World};
 
 /// What has become of a file that was not synced. Its size, where kept, and its times were.
@@ -112,7 +112,7 @@ fn stops() -> Vec<Option<(&'static str, usize)>> {
         let mut k = 1;
         while k < 200 {
             stops.push(Some((call, k)));
-            k += 1 + k / 3;
+            k += 1 + k / density(3);
         }
     }
     stops
@@ -123,7 +123,7 @@ fn stops() -> Vec<Option<(&'static str, usize)>> {
 fn whatever_a_power_cut_takes_the_next_run_mends() {
     let world = World::small();
     let (mut states, mut held) = (0, 0);
-    for work in [Work::Cold, Work::Warm, Work::Upgrade] {
+    for work in [Work::Upgrade, Work::Warm, Work::Cold] {
         let place = work.place(world);
         let mut over = "";
         for stop in stops() {

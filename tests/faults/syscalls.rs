@@ -1,10 +1,11 @@
 //! System calls that fail: a clear message and the former state, or the right tree all the same;
 //! and the next run is right.
 
+use crate::kill::density;
 use crate::world::{Answer, Place, World, difference};
 
 /// What a call may answer; the full disk and the broken one, limits, permissions, interruption.
-const FAULTS: [(&str, &[&str]); 17] = [
+const FAULTS: [(&str, &[&str]); 24] = [
     ("openat", &["EIO", "ENOSPC", "EACCES", "EMFILE", "EROFS"]),
     ("read", &["EIO", "EINTR"]),
     ("write", &["EIO", "ENOSPC", "EDQUOT", "EINTR"]),
@@ -22,6 +23,13 @@ const FAULTS: [(&str, &[&str]); 17] = [
     ("getdents64", &["EIO"]),
     ("flock", &["EINTR", "ENOLCK"]),
     ("ftruncate", &["EIO", "ENOSPC"]),
+    ("fsync", &["EIO", "ENOSPC"]),
+    ("fchmod", &["EIO", "EPERM"]),
+    ("close", &["EIO"]),
+    ("mmap", &["ENOMEM"]),
+    ("clone3", &["EAGAIN"]),
+    ("rmdir", &["EIO"]),
+    ("unlink", &["EIO", "EACCES"]),
 ];
 
 fn faulted(place: &Place, call: &str, error: &str, k: usize) -> Answer {
@@ -64,7 +72,7 @@ fn whatever_call_fails_the_tree_is_the_old_or_the_new_one() {
                 place.check_out(&world.new);
                 let answer = faulted(&place, call, error, k);
                 let after = format!("{call} {k} gave {error}");
-                k += 1 + k / 3;
+                k += 1 + k / density(3);
                 points += 1;
                 let tree = place.tree();
                 if answer.status.success() {

@@ -37,6 +37,12 @@ pub struct Place {
     registry: String,
 }
 
+/// The program that is tried, `HEATSEAL_PROGRAM` for another build of it.
+pub fn program() -> String {
+    let own = || env!("CARGO_BIN_EXE_heatseal").to_owned();
+    std::env::var("HEATSEAL_PROGRAM").unwrap_or_else(|_| own())
+}
+
 /// How a run ended and what it said.
 pub struct Answer {
     pub status: ExitStatus,
@@ -220,8 +226,8 @@ impl Place {
 
     /// The program in the project, in an environment of its own; `wrapper` is a command before it.
     pub fn command(&self, wrapper: &[&str], args: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_heatseal");
-        let words: Vec<&str> = [wrapper, &[program], args].concat();
+        let program = program();
+        let words: Vec<&str> = [wrapper, &[&program], args].concat();
         let mut command = Command::new(words[0]);
         command
             .args(&words[1..])

@@ -10,6 +10,7 @@ mod bombs;
 mod case;
 mod locks;
 mod packuments;
+mod policy;
 mod ranges;
 mod readings;
 mod tar;
