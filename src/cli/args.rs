@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::lock_args::{Lint, Sbom};
+use super::lock_args::{Completions, Lint, Man, Mirror, Sbom};
 use super::npm_flags::NpmFlags;
 use crate::diff::{Class, Omit};
 use crate::target::Target;
@@ -84,7 +84,10 @@ pub enum Verb {
     Ls(Ls),
     Merge(Box<Merge>),
     Sbom(Box<Sbom>),
+    Mirror(Mirror),
     Store(Store),
+    Completions(Completions),
+    Man(Man),
 }
 
 /// Which Node and npm are meant when a package's `engines` are looked at.
@@ -129,6 +132,13 @@ pub struct Shrinkwrap {
     /// Take the versions of another tool's lock: yarn.lock, pnpm-lock.yaml or bun.lock
     #[arg(long, value_name = "FILE", conflicts_with = "update")]
     pub from: Option<PathBuf>,
+    /// Add the packages for other platforms that the lock lacks, and change nothing else
+    ///
+    /// Locks made by some npm versions hold a prebuilt family's member for the machine that made
+    /// them, and none for others. No version moves; the lock keeps its name. If anything else would
+    /// change, that is told and nothing is written.
+    #[arg(long, conflicts_with_all = ["update", "from"])]
+    pub fix_platforms: bool,
     /// Name of the lock [default: npm-shrinkwrap.json]
     #[arg(long, value_name = "NAME", value_parser = file_name)]
     pub lockfile: Option<String>,
@@ -378,6 +388,7 @@ pub struct Diff {
   heatseal platforms --omit=dev --fail-on missing,cannot-run    in CI: exit 5 if it would break
   heatseal platforms --lock-only package-lock.json    what the lock alone tells, no network
   heatseal platforms --format html --output report.html
+  heatseal platforms --load --node /opt/node/bin/node    do the installed addons load here?
   heatseal platforms --json | jq '.bound[] | select(.verdicts[].verdict == \"builds\") | .name'
 
 Defaults for --target: \"heatseal\": {\"targets\": [\"host\", \"node:22-alpine\"]} in package.json, else
@@ -403,6 +414,16 @@ pub struct Platforms {
     /// Write it to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Load each native module that is installed here, and tell what the loader says
+    ///
+    /// Each is loaded by Node in a process of its own, which is killed with its children when it
+    /// takes more than 20 s. Exits 5 if a package has none that loads. Packages that only
+    /// development needs are left out, unless --include=dev.
+    #[arg(long, conflicts_with_all = ["target", "lock_only", "fail_on"])]
+    pub load: bool,
+    /// The Node to load them with [default: the one on PATH]
+    #[arg(long, value_name = "PROGRAM", requires = "load")]
+    pub node: Option<PathBuf>,
     /// Exit 5 if any package has one of these verdicts
     #[arg(long, value_enum, value_name = "VERDICT", value_delimiter = ',')]
     pub fail_on: Vec<Trouble>,

@@ -17,8 +17,8 @@ use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, LintError, LockedError, MergeError, Refused, SbomError, SessionError, SetupError,
-    ShrinkwrapError, SideError,
+    InstallError, LintError, LoadError, LockedError, MergeError, MirrorError, Refused, SbomError,
+    SessionError, SetupError, ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
@@ -275,6 +275,19 @@ impl From<LintError> for Failure {
     }
 }
 
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
+        match error {
+            MirrorError::Locked(error) => error.into(),
+            MirrorError::Lock(error) => error.into(),
+            MirrorError::Resolve(error) => error.into(),
+            MirrorError::Registry(error) => error.into(),
+            MirrorError::Store(error) => error.into(),
+            MirrorError::Disk(error) => error.into(),
+        }
+    }
+}
+
 impl From<SbomError> for Failure {
     fn from(error: SbomError) -> Self {
         let message = error.to_string();
@@ -289,6 +302,16 @@ impl From<SbomError> for Failure {
                 exit: exit::LOCK,
                 ..Self::default()
             },
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Lock(error) => error.into(),
+            LoadError::Disk(error) => Self::of(&error, exit::DISK),
+            LoadError::NotInstalled(_) | LoadError::Node(..) => Self::of(&error, exit::USAGE),
         }
     }
 }
@@ -392,6 +415,7 @@ fn load_exit(failure: &LoadFailure) -> u8 {
 
 impl From<ShrinkwrapError> for Failure {
     fn from(error: ShrinkwrapError) -> Self {
+        let message = error.to_string();
         match error {
             ShrinkwrapError::Manifest(error) => error.into(),
             ShrinkwrapError::Lock(error) => error.into(),
@@ -400,6 +424,15 @@ impl From<ShrinkwrapError> for Failure {
             ShrinkwrapError::Registry(error) => error.into(),
             ShrinkwrapError::Resolve(error) => error.into(),
             ShrinkwrapError::Disk(error) => Self::of(&error, exit::DISK),
+            ShrinkwrapError::Moves { changes, .. } => Self {
+                code: "EUSAGE".to_owned(),
+                details: changes,
+                exit: exit::LOCK,
+                ..Self::usage(
+                    message,
+                    "run `heatseal shrinkwrap`: it brings the whole lock in line, platforms included",
+                )
+            },
         }
     }
 }
@@ -496,10 +529,10 @@ impl From<InstallError> for Failure {
                 exit: exit::PLATFORM,
                 ..Self::default()
             },
-            InstallError::Unfit { unfit, .. } => Self {
+            InstallError::Unfit { reasons, .. } => Self {
                 code: "EBADPLATFORM".to_owned(),
                 message,
-                details: unfit,
+                details: reasons,
                 hints: vec![
                     "`heatseal platforms` shows every package and what it needs".to_owned(),
                 ],

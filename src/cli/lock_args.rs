@@ -198,3 +198,53 @@ fn urn(typed: &str) -> Result<String, String> {
     }
     Ok(format!("urn:uuid:{uuid}"))
 }
+
+/// Write a folder with everything that a lock installs: a registry to install from without a network
+///
+/// The folder gets the packuments (of the locked versions) and the tarballs of all packages that come
+/// from registries, each verified against the lock. `registry=file:DIR` in .npmrc installs and
+/// resolves from it. What is there already is verified and kept, so a run that was interrupted is
+/// simply repeated, and several locks can share a folder. Exits 1 if a package could not be mirrored,
+/// such as one from a git repository.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  heatseal mirror ../mirror
+  heatseal mirror ../mirror other/npm-shrinkwrap.json
+  heatseal mirror ../mirror --omit dev
+  heatseal ci --registry file:../mirror        install from it")]
+pub struct Mirror {
+    /// The folder; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// A lock file, or a folder with one [default: the project]
+    #[arg(value_name = "LOCK|FOLDER")]
+    pub path: Option<PathBuf>,
+    /// Leave out dependencies of this kind
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',')]
+    pub omit: Vec<Kind>,
+    /// Print a summary as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print a shell's completions
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  heatseal completions bash > ~/.local/share/bash-completion/completions/heatseal
+  heatseal completions zsh > ~/.zfunc/_heatseal
+  heatseal completions fish > ~/.config/fish/completions/heatseal.fish")]
+pub struct Completions {
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or write those of all verbs into a folder
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  heatseal man | man -l -
+  heatseal man /usr/local/share/man/man1")]
+pub struct Man {
+    /// Where to write heatseal.1, heatseal-ci.1 and so on; made if it is not there
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 
 use super::args::Merge;
 use super::errors::{Failure, exit};
+use super::npm_flags::NpmFlags;
 use super::paint::one_line;
 use super::{Context, settings, shown_path};
 use crate::disk::DiskError;
 use crate::merge::Dispute;
 use crate::merge::markers::Labels;
-use crate::ops::{self, MergeOutcome, MergeRequest, Setup};
+use crate::ops::{self, MergeOutcome, MergeRequest, Session, Setup};
 use crate::report::Silent;
 
 pub fn run(args: &Merge, context: &Context) -> Result<u8, Failure> {
@@ -71,14 +72,22 @@ fn merge(args: &Merge, request: &MergeRequest, context: &Context) -> Result<Merg
     }
     let folder = request.path.parent().filter(|folder| folder.is_dir());
     let folder = folder.filter(|folder| *folder != Path::new(""));
-    let mut session = settings::session_in(
-        settings::project(folder.unwrap_or(Path::new(".")))?,
-        (&context.global, &args.runtime, &args.npm),
-        &context.renderer,
-    )?;
-    session.reporter = Arc::new(Silent);
+    let project = settings::project(folder.unwrap_or(Path::new(".")))?;
+    let session = |npm: &NpmFlags| -> Result<Session, Failure> {
+        let flags = (&context.global, &args.runtime, npm);
+        let session = settings::session_in(project.clone(), flags, &context.renderer)?;
+        Ok(Session {
+            reporter: Arc::new(Silent),
+            ..session
+        })
+    };
+    let mut offline = args.npm.clone();
+    offline
+        .typed
+        .push(("offline".to_owned(), "true".to_owned()));
+    let (session, cached) = (session(&args.npm)?, session(&offline)?);
     let options = settings::merge_options(&session)?;
-    Ok(ops::merge_locks(&session, &options, request)?)
+    Ok(ops::merge_locks(&session, &cached, &options, request)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -38,6 +38,16 @@ pub fn version(env: &BTreeMap<String, String>, store: &Path) -> Option<Version> 
     Some(version)
 }
 
+/// The `node` on PATH.
+pub fn program(env: &BTreeMap<String, String>) -> Option<PathBuf> {
+    on_path(env.get("PATH")?)
+}
+
+/// What a Node says its version is.
+pub fn asked(node: &Path) -> Option<Version> {
+    ask(node)
+}
+
 fn on_path(path: &str) -> Option<PathBuf> {
     std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())

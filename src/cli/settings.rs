@@ -282,6 +282,7 @@ pub fn shrinkwrap_request(
             Writing::Write
         },
         from: args.from.clone(),
+        completes: args.fix_platforms,
         options: options(session, update, true)?,
     })
 }

@@ -45,6 +45,9 @@ pub fn run(args: &Shrinkwrap, context: &Context) -> Result<u8, Failure> {
     if let Some(import) = &outcome.import {
         tell_import(import, context);
     }
+    if let Some(added) = &outcome.added {
+        tell_added(added, context);
+    }
     if !args.check {
         tell_bound(&outcome.lock, &aims, context);
     }
@@ -96,6 +99,7 @@ fn document(outcome: &ShrinkwrapOutcome, changes: Option<&Changes>, context: &Co
         "changes": changes,
         "leftOut": left_out.map(|(name, reason)| json!({"name": name, "reason": reason})).collect::<Vec<_>>(),
         "import": outcome.import.as_ref().map(import_document),
+        "fixedPlatforms": outcome.added.as_ref().map(|added| json!({"added": added, "moved": 0})),
         "warnings": warnings.map(|(code, message)| json!({"code": code, "message": message})).collect::<Vec<_>>(),
         "seconds": context.seconds(),
     })
@@ -107,6 +111,22 @@ fn locked(lock: &Lock) -> usize {
         .iter()
         .filter(|(location, entry)| !location.is_empty() && !entry.contains_key("link"))
         .count()
+}
+
+/// What a completion added; that nothing moved is what it promises.
+fn tell_added(added: &[String], context: &Context) {
+    const MOST_SHOWN: usize = 5;
+    let shown = added.iter().take(MOST_SHOWN).map(String::as_str);
+    let mut list = shown.collect::<Vec<_>>().join(", ");
+    if added.len() > MOST_SHOWN {
+        list = format!("{list} and {} more", added.len() - MOST_SHOWN);
+    }
+    if !list.is_empty() {
+        list = format!(" ({list})");
+    }
+    let all = packages(added.len());
+    let line = format!("added {all} for other platforms, 0 versions moved{list}");
+    context.renderer.say(&one_line(&line));
 }
 
 /// How many versions of the other lock were kept, and each that was not.

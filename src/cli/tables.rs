@@ -181,6 +181,12 @@ fn notes(change: &Change, via: &[&str]) -> Vec<String> {
         .iter()
         .map(|class| note(*class, change))
         .collect();
+    if change.downgraded {
+        notes.insert(0, "downgraded".to_owned());
+    }
+    if !change.new_bins.is_empty() {
+        notes.push(format!("new command {}", change.new_bins.join(", ")));
+    }
     notes.extend(details::size(change));
     let others = via.iter().copied();
     let others: Vec<&str> = others.filter(|name| *name != change.name).collect();

@@ -182,10 +182,10 @@ fn rest(graph: &Graph, copy: &Explained) -> Option<String> {
         return None;
     }
     let shown = count(chains.shown.len());
-    let total = chains
-        .total
-        .map_or_else(|| "very many".to_owned(), |total| count(total as usize));
-    let mut rest = format!("{shown} of {total} chains are shown");
+    let mut rest = match chains.total {
+        Some(total) => format!("{shown} of {} chains are shown", count(total as usize)),
+        None => format!("the {shown} shortest chains are shown"),
+    };
     let named = copy.unseen.iter().take(MOST_NAMED);
     let named: Vec<String> = named.map(|node| graph.id(*node)).collect();
     if !named.is_empty() {

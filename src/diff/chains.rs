@@ -35,6 +35,7 @@ pub(super) fn ways(graph: &Graph, wanted: &[usize]) -> Vec<Ways> {
             break;
         }
         search.run(start);
+        search.steps += wanted.len();
         for (way, node) in ways.iter_mut().zip(wanted) {
             let Some(distance) = search.distance(*node) else {
                 continue;

@@ -59,12 +59,8 @@ fn removed(pair: &Pair, old: usize, graphs: (&Graph, &Graph), known: Known) -> V
     }
     // A prebuilt binary that is gone while the package that chooses it stays.
     let is_bound = !(side.os.is_empty() && side.cpu.is_empty() && side.libc.is_empty());
-    if is_bound && known.has(Fact::Platforms) {
-        let dependants = before.dependants(old);
-        let mut others = after.nodes.iter().map(|node| node.side.name.as_str());
-        if others.any(|name| dependants.contains(name)) {
-            classes.push(Class::Platform);
-        }
+    if is_bound && known.has(Fact::Platforms) && before.has_dependant_in(old, after) {
+        classes.push(Class::Platform);
     }
     classes
 }
@@ -135,6 +131,11 @@ fn only_details(old: &Side, new: &Side, known: Known) -> bool {
             (&old.os, &old.cpu, &old.libc) != (&new.os, &new.cpu, &new.libc),
         )
         || differ(Fact::Direct, old.direct != new.direct)
+}
+
+/// Is the new version lower than the old one?
+pub(super) fn is_downgrade(old: &Side, new: &Side) -> bool {
+    bump(old, new).is_some_and(|(_, is_down)| is_down)
 }
 
 /// How far apart two versions are, and whether the new one is lower. `None` when they are equal.

@@ -160,6 +160,7 @@ fn side(
         os: list(entry, "os"),
         cpu: list(entry, "cpu"),
         libc: list(entry, "libc"),
+        bins: names(entry, "bin"),
         node: entry
             .get("engines")
             .and_then(|engines| engines.get("node")?.as_str())

@@ -1,5 +1,7 @@
 //! An environment's packages with the facts that matter, and who requires whom.
 
+use std::sync::OnceLock;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// One package at one place.
@@ -20,6 +22,8 @@ pub struct Side {
     pub os: Vec<String>,
     pub cpu: Vec<String>,
     pub libc: Vec<String>,
+    /// Names of its commands.
+    pub bins: Vec<String>,
     /// The Node that it asks for in `engines`.
     pub node: Option<String>,
     pub license: Option<String>,
@@ -89,6 +93,40 @@ pub(super) struct Graph {
     pub nodes: Vec<Node>,
     /// Names and nodes of direct dependencies.
     pub direct: Vec<(String, Edge)>,
+    index: OnceLock<Index>,
+}
+
+/// Dependants by name that are looked at: an honest binary has one.
+const MOST_ASKING: usize = 1000;
+
+/// The way back along edges, made when somebody asks.
+#[derive(Debug, Clone)]
+struct Index {
+    names: FxHashSet<String>,
+    /// For each node, who reaches it.
+    dependants: Vec<Vec<usize>>,
+    /// Who names a package in `optionalDependencies`.
+    asking: FxHashMap<String, Vec<usize>>,
+}
+
+impl Index {
+    fn of(graph: &Graph) -> Self {
+        let names = graph.nodes.iter().map(|node| node.side.name.clone());
+        let mut index = Self {
+            names: names.collect(),
+            dependants: vec![Vec::new(); graph.nodes.len()],
+            asking: FxHashMap::default(),
+        };
+        for (at, node) in graph.nodes.iter().enumerate() {
+            for edge in &node.edges {
+                index.dependants[edge.to].push(at);
+            }
+            for name in &node.optional {
+                index.asking.entry(name.clone()).or_default().push(at);
+            }
+        }
+        index
+    }
 }
 
 impl Graph {
@@ -105,14 +143,15 @@ impl Graph {
         }
     }
 
-    /// Names of all packages that name `node` in `optionalDependencies`, or reach it.
-    pub fn dependants(&self, node: usize) -> FxHashSet<&str> {
-        let name = &self.nodes[node].side.name;
-        let reaches = |other: &&Node| {
-            other.edges.iter().any(|edge| edge.to == node) || other.optional.contains(name)
-        };
-        let others = self.nodes.iter().filter(reaches);
-        others.map(|other| other.side.name.as_str()).collect()
+    /// Does a package whose dependency `node` is, by an edge or by name, have its namesake in
+    /// `other`?
+    pub fn has_dependant_in(&self, node: usize, other: &Self) -> bool {
+        let index = self.index.get_or_init(|| Index::of(self));
+        let names = &other.index.get_or_init(|| Index::of(other)).names;
+        let optional = index.asking.get(&self.nodes[node].side.name);
+        let asking = optional.into_iter().flatten().take(MOST_ASKING);
+        let mut dependants = index.dependants[node].iter().chain(asking);
+        dependants.any(|at| names.contains(&self.nodes[*at].side.name))
     }
 
     /// The nodes for which `keep` says yes; what led to others leads nowhere.
@@ -139,6 +178,7 @@ impl Graph {
         Self {
             direct: direct.collect(),
             nodes,
+            index: OnceLock::new(),
         }
     }
 
@@ -170,6 +210,7 @@ impl Graph {
         let mut graph = Self {
             direct: direct.collect(),
             nodes,
+            index: OnceLock::new(),
         };
         graph.mark();
         graph

@@ -30,8 +30,8 @@
 //! credentials and query), `integrity`, `link`, `installScript`, `os`, `cpu`, `libc`, `license`,
 //! `deprecated`, `direct`, `unfit` (required, and not for the target), `size` (bytes of its files),
 //! and `flags` (a list of `dev`, `optional`, `devOptional`, `peer`, `inBundle`, `extraneous`).
-//! `chains` are the shortest ways from a direct dependency. `files` is there where a disk was looked
-//! at, `contents` where `--contents` asked for it; sizes that nobody knows are `null`. `unproven`
+//! `chains` are the shortest ways from a direct dependency. `downgraded` (true) and `newBins` (names of
+//! commands that the old version did not have) are there where they say something, `files` where a disk was looked at, `contents` where `--contents` asked for it; sizes that nobody knows are `null`. `unproven`
 //! counts installed packages that could be held against nothing. Members may be added within
 //! version 1; none changes its meaning.
 
@@ -101,6 +101,12 @@ fn change(change: &Change) -> Value {
     );
     members.insert("via".to_owned(), change.via.clone().into());
     members.insert("chains".to_owned(), change.chains.clone().into());
+    if change.downgraded {
+        members.insert("downgraded".to_owned(), true.into());
+    }
+    if !change.new_bins.is_empty() {
+        members.insert("newBins".to_owned(), change.new_bins.clone().into());
+    }
     if !change.files.is_empty() {
         members.insert("files".to_owned(), files(&change.files));
     }

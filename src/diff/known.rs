@@ -7,6 +7,8 @@ use std::ops::{BitAnd, BitOr};
 pub enum Fact {
     /// Where in the tree each copy lies.
     Places,
+    /// Workspaces and other folders that are linked.
+    Folders,
     /// Which packages the project itself asks for.
     Direct,
     /// What is for development, optional, a peer.
@@ -26,8 +28,9 @@ pub enum Fact {
 }
 
 impl Fact {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Places,
+        Self::Folders,
         Self::Direct,
         Self::Flags,
         Self::Sources,
@@ -43,6 +46,7 @@ impl Fact {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Places => "places",
+            Self::Folders => "folders",
             Self::Direct => "direct",
             Self::Flags => "flags",
             Self::Sources => "sources",

@@ -225,6 +225,10 @@ pub struct Change {
     pub via: Vec<String>,
     /// The shortest ways from a direct dependency to it, both included, as `name@version`.
     pub chains: Vec<Vec<String>>,
+    /// The new version is lower than the old one.
+    pub downgraded: bool,
+    /// Commands that the old version did not have.
+    pub new_bins: Vec<String>,
     /// Files that differ, where the disk was looked at.
     pub files: Vec<FileChange>,
     /// What differs inside, where somebody asked.
@@ -301,7 +305,8 @@ fn compare(
     known: Known,
     options: Options,
 ) -> Diff {
-    let wanted = |side: &Side| !options.direct || side.direct;
+    let folders = known.has(Fact::Folders);
+    let wanted = |side: &Side| (!options.direct || side.direct) && (folders || !side.link);
     let pairs = matching::pairs(graphs.0, graphs.1, wanted);
     let proof = Proof {
         store: options.store,
@@ -371,7 +376,15 @@ impl Found<'_> {
             (Some(at), _) => (true, at),
             (None, at) => (false, at.unwrap_or_default()),
         });
+        let both = old.as_ref().zip(new.as_ref());
+        let bins = both.filter(|_| self.known.has(Fact::Scripts));
+        let is_new = |(old, new): (&Side, &Side)| {
+            let bins = new.bins.iter().filter(|name| !old.bins.contains(name));
+            bins.cloned().collect()
+        };
         self.diff.changes.push(Change {
+            downgraded: both.is_some_and(|(old, new)| classify::is_downgrade(old, new)),
+            new_bins: bins.map(is_new).unwrap_or_default(),
             class: *class,
             also: also.to_vec(),
             name: shown.name.clone(),

@@ -285,7 +285,7 @@ const DEPENDENCIES: [&str; 4] = [
 /// What a lock's entry repeats of a package.json, as far as a comparison needs it.
 fn entry_of(manifest: &Manifest) -> Map<String, Value> {
     let mut entry = Map::new();
-    let members = ["version", "os", "cpu", "libc", "engines"];
+    let members = ["version", "os", "cpu", "libc", "engines", "bin"];
     for field in members.into_iter().chain(DEPENDENCIES) {
         if let Some(value) = manifest
             .fields

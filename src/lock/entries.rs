@@ -107,8 +107,8 @@ pub fn entry(tree: &Tree, id: NodeId, registry_resolved: bool) -> Map<String, Va
             flags.dev_optional && !flags.dev && !flags.optional,
         );
     }
-    if let Some(integrity) = &node.integrity {
-        entry.insert("integrity".to_owned(), integrity.to_string().into());
+    if let Some(integrity) = tree.integrity(id) {
+        entry.insert("integrity".to_owned(), integrity.into());
     }
     if let Some(resolved) = resolved(tree, id)
         && (registry_resolved || !is_registry_dependency(tree, id))

@@ -24,7 +24,7 @@ pub use entries::{entries, entry};
 pub use nested::dependencies;
 pub use places::{Index, link_target};
 pub use read::{find, find_and_read, parse, parse_for};
-pub use write::{Style, Top, text, write_if_changed};
+pub use write::{Style, Top, has_but_extraneous_more, text, write_if_changed};
 
 use std::path::PathBuf;
 

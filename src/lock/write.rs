@@ -62,11 +62,47 @@ pub fn text(top: Top, packages: Packages, style: &Style) -> String {
     if let Some(legacy) = top.legacy.filter(|_| top.lockfile_version <= 2) {
         set("dependencies", legacy.into());
     }
-    let lock = Value::Object(members);
+    lay_out(&Value::Object(members), style)
+}
+
+fn lay_out(lock: &Value, style: &Style) -> String {
     if style.formatted {
-        json::stringify_nice(&lock, &style.indent, &style.newline)
+        json::stringify_nice(lock, &style.indent, &style.newline)
     } else {
-        json::stringify_nice_compact(&lock)
+        json::stringify_nice_compact(lock)
+    }
+}
+
+/// Is `former` the lock `text` with nothing but packages more that it calls extraneous itself?
+///
+/// npm's first run writes such packages and its next removes them, though nothing has changed.
+pub fn has_but_extraneous_more(former: &[u8], text: &[u8], style: &Style) -> bool {
+    let Ok(mut document) = json::parse(former) else {
+        return false;
+    };
+    if lay_out(&document.value, style).as_bytes() != former {
+        return false;
+    }
+    for part in ["packages", "dependencies"] {
+        if let Some(Value::Object(entries)) = document.value.get_mut(part) {
+            drop_extraneous(entries);
+        }
+    }
+    lay_out(&document.value, style).as_bytes() == text
+}
+
+fn drop_extraneous(entries: &mut Map<String, Value>) {
+    entries.retain(|_, entry| entry.get("extraneous") != Some(&Value::Bool(true)));
+    for entry in entries.values_mut() {
+        let Some(Value::Object(below)) = entry.get_mut("dependencies") else {
+            continue;
+        };
+        drop_extraneous(below);
+        if below.is_empty()
+            && let Value::Object(entry) = entry
+        {
+            entry.shift_remove("dependencies");
+        }
     }
 }
 

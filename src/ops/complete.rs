@@ -84,7 +84,7 @@ pub fn check_binaries(
     let packages = selection.wanted.packages.iter();
     let installed: FxHashSet<&str> = packages.map(|package| &*package.location).collect();
     let report = platforms::report(lock, vec![aim], &found.facts, |_| true);
-    let mut unfit = Vec::new();
+    let (mut unfit, mut reasons) = (Vec::new(), Vec::new());
     for row in report.rows {
         let there = row.locations.iter().any(|at| installed.contains(&**at));
         let cell = &row.cells[0];
@@ -98,7 +98,8 @@ pub fn check_binaries(
         }
         let message = format!("{} cannot run here: {why}", row.id());
         if request.strict_platform && !row.optional {
-            unfit.push(message);
+            unfit.push(row.id());
+            reasons.push(why.to_string());
         } else {
             let code = "EBADPLATFORM";
             session.reporter.emit(Event::Warning { code, message });
@@ -108,5 +109,9 @@ pub fn check_binaries(
         return Ok(());
     }
     let target = report.aims[0].label.clone();
-    Err(InstallError::Unfit { unfit, target })
+    Err(InstallError::Unfit {
+        packages: unfit,
+        reasons,
+        target,
+    })
 }

@@ -57,6 +57,11 @@ pub struct InstallRequest {
 }
 
 impl InstallRequest {
+    /// Findings are made while tarballs arrive, so that they are complete only then.
+    fn looks_as_it_comes(&self) -> bool {
+        self.inspect && !self.strict_platform
+    }
+
     /// With the target in the place of this machine: it decides what runs, not what is locked.
     pub(super) fn aimed(&self) -> Self {
         let mut aimed = self.clone();
@@ -115,8 +120,13 @@ pub enum InstallError {
         packages: Vec<String>,
         target: String,
     },
-    #[error("{} cannot run on {target}", if unfit.len() == 1 { "a package".to_owned() } else { format!("{} packages", unfit.len()) })]
-    Unfit { unfit: Vec<String>, target: String },
+    #[error("{} cannot run on {target}", counted(packages))]
+    Unfit {
+        packages: Vec<String>,
+        /// Why, a line for each.
+        reasons: Vec<String>,
+        target: String,
+    },
     #[error("{lock} has no sha512 for {}", some_of(packages))]
     MissingIntegrity { lock: String, packages: Vec<String> },
     #[error(transparent)]
@@ -192,6 +202,7 @@ pub fn install(
                 Writing::Write
             },
             from: None,
+            completes: false,
             options: request.options.clone(),
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
@@ -269,7 +280,9 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         });
     }
     complete::check_families(&lock, &selection, request, &manifest)?;
-    complete::check_binaries(session, &store, &lock, &selection, request)?;
+    if !request.looks_as_it_comes() {
+        complete::check_binaries(session, &store, &lock, &selection, request)?;
+    }
     if let Some(packages) = current {
         return up_to_date(packages);
     }
@@ -289,6 +302,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         choice,
         lifecycle,
         store: &store,
+        lock: &lock,
         digest: (!frozen_would_refuse).then_some(&*digest),
     };
     run.put_in_place(&selection, outcome)
@@ -379,6 +393,7 @@ struct Run<'a> {
     choice: Choice<'a>,
     lifecycle: Lifecycle<'a>,
     store: &'a Store,
+    lock: &'a Lock,
     /// What the tree is remembered by; `None` where a frozen install has yet to judge the lock.
     digest: Option<&'a str>,
 }
@@ -413,6 +428,9 @@ impl Run<'_> {
         };
         let staged = link::stage(&session.project, wanted, means)?;
         outcome.fetched += download.fetched();
+        if request.looks_as_it_comes() {
+            complete::check_binaries(session, self.store, self.lock, selection, request)?;
+        }
         let plan = self.lifecycle.plan(&staged, &selection.candidates);
         let plan = plan.map_err(InstallError::Scripts)?;
         let swapped = staged.swap()?;

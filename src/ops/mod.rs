@@ -10,8 +10,11 @@ mod install;
 mod isolated;
 mod lifecycle;
 mod lint;
+mod load;
 mod locked;
+mod mend;
 mod merge;
+mod mirror;
 mod platforms;
 mod preview;
 mod sbom;
@@ -28,11 +31,13 @@ pub use import::{ImportReport, Moved};
 pub use install::{InstallError, InstallOutcome, InstallRequest, install};
 pub use lifecycle::{Needs, Refused, Scripts};
 pub use lint::{LintError, LintOutcome, LintRequest, lint};
+pub use load::{LoadError, LoadRequest, Loaded, Outcome, load};
 pub use locked::{LockedError, LockedProject, read as read_locked};
 pub use merge::{
     MergeError, MergeOutcome, MergeRequest, Method, Setup, SetupError, SideError, fall_back,
     install_driver, merge_locks, merge_manifests, uninstall_driver,
 };
+pub use mirror::{MirrorError, MirrorOutcome, MirrorRequest, mirror};
 pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
 pub use sbom::{SbomError, SbomRequest, sbom};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::import::{Import, ImportReport, Neighbour};
+use super::mend::{self, Added};
 use super::session::Session;
 use super::source::Sources;
 use crate::disk::{self, DiskError};
@@ -32,6 +33,9 @@ pub struct ShrinkwrapRequest {
     pub writing: Writing,
     /// Another tool's lock to take versions from; the project's own is then not looked at.
     pub from: Option<PathBuf>,
+    /// Add the optional packages that the lock lacks, those of other platforms, and change nothing
+    /// else.
+    pub completes: bool,
     pub options: Options,
 }
 
@@ -48,6 +52,8 @@ pub struct ShrinkwrapOutcome {
     pub left_out: Vec<(String, String)>,
     /// What became of the versions of the lock that was imported.
     pub import: Option<ImportReport>,
+    /// What a completion added.
+    pub added: Option<Added>,
     /// What else could be done about another tool's lock that lies in the project.
     pub hint: Option<String>,
 }
@@ -68,6 +74,8 @@ pub enum ShrinkwrapError {
     Resolve(#[from] ResolveError),
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error("{file} cannot be completed without other changes")]
+    Moves { file: String, changes: Vec<String> },
 }
 
 /// Resolves the project and writes its lock.
@@ -91,6 +99,9 @@ fn run(
     let name = request.lockfile.as_deref();
     let start = Start::find(project, request, &manifest)?;
     let former = start.former;
+    if request.completes && former.is_none() {
+        return Err(LockError::Missing(project.clone()).into());
+    }
     if request.options.rules.generation == Generation::Twelve {
         refuse_version_4(project, &manifest, former.as_ref())?;
     }
@@ -114,11 +125,18 @@ fn run(
         (ideal, None)
     };
     registry.write_behind();
-    let path = project.join(name.unwrap_or(lock::FILE_NAMES[0]));
     let document = file.document.unwrap_or_default();
-    let text = text(session, request, former.as_ref(), &ideal.tree, &document);
-    let lock = lock::parse(text.into_bytes(), &shown_name(&path))?;
+    let completes = former.as_ref().filter(|_| request.completes);
+    let own_name = completes.map(|former| former.file_name.as_str());
+    let path = project.join(name.or(own_name).unwrap_or(lock::FILE_NAMES[0]));
+    let style = style(session, document, completes);
+    let (text, added) = text(session, request, former.as_ref(), &ideal.tree, &style)?;
     let there = disk::read_if_there(&path)?;
+    let text = match &there {
+        Some(there) if says_the_same(there, &text, request, &style) => there.clone(),
+        _ => text.into_bytes(),
+    };
+    let lock = lock::parse(text, &shown_name(&path))?;
     let changed = there.as_deref() != Some(&lock.bytes);
     if changed && request.writing == Writing::Write {
         disk::write_atomically(&path, &lock.bytes)?;
@@ -132,8 +150,16 @@ fn run(
         warnings: ideal.warnings,
         left_out: ideal.left_out,
         import,
+        added,
         hint: start.neighbour.hint,
     })
+}
+
+/// A lock that npm's first run wrote stays as it is, though its second would tidy it up.
+fn says_the_same(there: &[u8], text: &str, request: &ShrinkwrapRequest, style: &Style) -> bool {
+    request.options.update == Update::Nothing
+        && request.from.is_none()
+        && lock::has_but_extraneous_more(there, text.as_bytes(), style)
 }
 
 /// What the new tree starts from.
@@ -222,8 +248,8 @@ fn text(
     request: &ShrinkwrapRequest,
     former: Option<&Lock>,
     tree: &Tree,
-    document: &Document,
-) -> String {
+    style: &Style,
+) -> Result<(String, Option<Added>), ShrinkwrapError> {
     let config = &session.config;
     let on = |key: &str, default: bool| config.flag(key).unwrap_or(default);
     let root = &tree.node(tree.root).package.manifest;
@@ -254,12 +280,25 @@ fn text(
             .then(|| lock::dependencies(tree, registry_resolved))
             .flatten(),
     };
-    let style = Style {
-        indent: document.indent.clone(),
-        newline: document.newline.clone(),
-        formatted: on("format-package-lock", true),
+    let made = lock::entries(tree, registry_resolved);
+    let Some(former) = former.filter(|_| request.completes) else {
+        return Ok((lock::text(top, made, style), None));
     };
-    lock::text(top, lock::entries(tree, registry_resolved), &style)
+    let completed = mend::completed(former, made);
+    let (packages, added) = completed.map_err(|changes| ShrinkwrapError::Moves {
+        file: former.file_name.clone(),
+        changes,
+    })?;
+    Ok((lock::text(top, packages, style), Some(added)))
+}
+
+/// A lock is laid out as package.json is; one that is only completed, as it was.
+fn style(session: &Session, document: Document, completes: Option<&Lock>) -> Style {
+    Style {
+        indent: completes.map_or(document.indent, |former| former.indent.clone()),
+        newline: completes.map_or(document.newline, |former| former.newline.clone()),
+        formatted: session.config.flag("format-package-lock").unwrap_or(true),
+    }
 }
 
 /// Trees may be deep, and npm's rules are recursive: a stack that no real tree uses up.

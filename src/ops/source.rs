@@ -14,7 +14,7 @@ use crate::lock;
 use crate::manifest::{self, Manifest, Origin};
 use crate::name::PackageId;
 use crate::npmrc::Generation;
-use crate::registry::{PickError, Registry};
+use crate::registry::{PickError, Registry, abbreviated};
 use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
 use crate::store::{Bench, Store, StoreError, read_manifest};
@@ -44,7 +44,7 @@ impl Source for Sources<'_> {
         match &spec.kind {
             SpecKind::Alias { name, target } => self.manifest(name.as_str(), target),
             SpecKind::Version(_) | SpecKind::Range(_) | SpecKind::Tag(_) => {
-                self.registry_manifest(name, spec)
+                registry_manifest(self.registry, name, spec)
             }
             SpecKind::Remote(url) => {
                 let bytes = self.registry.tarball(name, url).map_err(LoadFailure::new)?;
@@ -58,6 +58,32 @@ impl Source for Sources<'_> {
             }
             SpecKind::Directory { path, .. } => from_folder(path),
             SpecKind::Git(git) => git::fetch(git, &spec.raw, self.generation),
+        }
+    }
+
+    fn abbreviated(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+        if let SpecKind::Alias { name, target } = &spec.kind {
+            return self.abbreviated(name.as_str(), target);
+        }
+        // Times of publication are in the full document alone, and so npm asks for that.
+        if !spec.is_registry() || self.registry.picking().before.is_some() {
+            return self.manifest(name, spec);
+        }
+        if self.registry.is_folder(name) {
+            let mut fetched = self.manifest(name, spec)?;
+            fetched.manifest = Arc::new(abbreviated(&fetched.manifest));
+            return Ok(fetched);
+        }
+        let short = registry_manifest(self.registry.abbreviated(), name, spec);
+        short.or_else(|_| self.manifest(name, spec))
+    }
+
+    fn announce_abbreviated(&self, name: &str, spec: &Spec) {
+        match &spec.kind {
+            SpecKind::Alias { name, target } => self.announce_abbreviated(name.as_str(), target),
+            _ if !spec.is_registry() => {}
+            _ if self.registry.picking().before.is_some() => self.registry.announce(name),
+            _ => self.registry.abbreviated().announce(name),
         }
     }
 
@@ -106,44 +132,41 @@ fn manifest_of(bytes: &[u8]) -> Option<Manifest> {
     Some(manifest)
 }
 
-impl Sources<'_> {
-    fn registry_manifest(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
-        let packument = self.registry.packument(name).map_err(LoadFailure::new)?;
-        let index = self
-            .registry
-            .pick(&packument, spec)
-            .map_err(LoadFailure::new)?;
-        let manifest = packument.manifest(index);
-        let flawed = |reason: &str| {
-            LoadFailure::new(PickError::Malformed {
-                id: format!("{name}@{}", packument.version_text(index)),
-                reason: reason.to_owned(),
-            })
-        };
-        let dist = |field: &str| {
-            let value = manifest.object("dist")?.get(field)?;
-            json::truthy(value).then_some(value)
-        };
-        if dist("tarball").is_some_and(|url| !url.as_str().is_some_and(is_plain_address)) {
-            let reason = "its tarball is not at an http or https URL without credentials";
-            return Err(flawed(reason));
-        }
-        let dist_text = |field: &str| dist(field).and_then(Value::as_str);
-        let integrity = match dist("integrity") {
-            Some(text) if text.as_str().is_some_and(Integrity::is_well_formed) => {
-                dist_text("integrity").and_then(Integrity::parse)
-            }
-            // Such a thing is no reason to believe the weaker hash beside it.
-            Some(_) => return Err(flawed("its integrity is malformed")),
-            None => dist_text("shasum").and_then(Integrity::from_shasum),
-        };
-        Ok(Fetched {
-            resolved: dist_text("tarball").map(Into::into),
-            integrity: integrity.map(|integrity| integrity.to_string().into()),
-            manifest,
+fn registry_manifest(registry: &Registry, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+    let packument = registry.packument(name).map_err(LoadFailure::new)?;
+    let index = registry.pick(&packument, spec).map_err(LoadFailure::new)?;
+    let manifest = packument.manifest(index);
+    let flawed = |reason: &str| {
+        LoadFailure::new(PickError::Malformed {
+            id: format!("{name}@{}", packument.version_text(index)),
+            reason: reason.to_owned(),
         })
+    };
+    let dist = |field: &str| {
+        let value = manifest.object("dist")?.get(field)?;
+        json::truthy(value).then_some(value)
+    };
+    if dist("tarball").is_some_and(|url| !url.as_str().is_some_and(is_plain_address)) {
+        let reason = "its tarball is not at an http or https URL without credentials";
+        return Err(flawed(reason));
     }
+    let dist_text = |field: &str| dist(field).and_then(Value::as_str);
+    let integrity = match dist("integrity") {
+        Some(text) if text.as_str().is_some_and(Integrity::is_well_formed) => {
+            dist_text("integrity").and_then(Integrity::parse)
+        }
+        // Such a thing is no reason to believe the weaker hash beside it.
+        Some(_) => return Err(flawed("its integrity is malformed")),
+        None => dist_text("shasum").and_then(Integrity::from_shasum),
+    };
+    Ok(Fetched {
+        resolved: dist_text("tarball").map(Into::into),
+        integrity: integrity.map(|integrity| integrity.to_string().into()),
+        manifest,
+    })
+}
 
+impl Sources<'_> {
     /// Through the store, so that the next run and the install need no second download.
     fn package_files(
         &self,

@@ -162,7 +162,7 @@ impl Choice<'_> {
         selection.locked.insert(node.location.to_string());
         let bundled = tree.in_dependency_bundle(id);
         let package = self.id_of(id);
-        let integrity = node.integrity.as_deref().and_then(Integrity::parse);
+        let integrity = tree.integrity(id).and_then(Integrity::parse);
         let is_local = node
             .resolved
             .as_deref()
@@ -242,7 +242,7 @@ impl Choice<'_> {
             id: self.id_of(target),
             kind,
             resolved: node.resolved.as_deref().map(str::to_owned),
-            integrity: node.integrity.as_deref().map(str::to_owned),
+            integrity: tree.integrity(id).map(str::to_owned),
             flags: Flags {
                 dev: flags.dev,
                 optional: flags.optional,

@@ -3,11 +3,13 @@
 //! The package's ways to native code are gone through in the order in which it tries them; the first
 //! that leads somewhere gives the verdict, and what did not fit before stays as evidence.
 
+use std::path::Path;
+
 use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
 use super::fit::{Misfit, fit};
-use super::prebuilds::{Wanted, choose, prebuild};
+use super::prebuilds::{Wanted, choose, is_for_electron, prebuild};
 use crate::target::{LibcFamily, Target};
 
 /// A verdict and what it rests on, the decisive evidence first.
@@ -42,12 +44,25 @@ const ASIDE: [&str; 7] = [
     "example",
 ];
 
-/// The files that the package may load or run.
+/// The files that the package may load or run in Node.
 pub fn used(facts: &Facts) -> impl Iterator<Item = &Binary> {
     facts.binaries.iter().filter(|binary| {
         let mut folders = binary.path.split('/').rev().skip(1);
-        binary.kind != Kind::Object && !folders.any(|folder| ASIDE.contains(&folder))
+        let aside = folders.any(|folder| ASIDE.contains(&folder));
+        let for_other_runtime = has_extension(binary, "bare") || is_for_electron(&binary.path);
+        binary.kind != Kind::Object && !aside && !for_other_runtime
     })
+}
+
+fn has_extension(binary: &Binary, wanted: &str) -> bool {
+    let extension = Path::new(&binary.path).extension();
+    extension.is_some_and(|extension| extension == wanted)
+}
+
+/// Does Node load the file? By what it imports, else by its name.
+pub fn is_addon(binary: &Binary) -> bool {
+    let named = binary.kind == Kind::Library && has_extension(binary, "node");
+    named || binary.kind == Kind::Addon
 }
 
 /// What the tarball says of the target; `None` when nothing in it is bound to a platform. `id` is
@@ -58,7 +73,7 @@ pub fn judge(id: &str, facts: &Facts, target: &Target) -> Option<Cell> {
     for recipe in &facts.recipes {
         let cell = match recipe {
             Recipe::NodeGypBuild | Recipe::NodeGyp | Recipe::CmakeJs | Recipe::Neon => {
-                prebuilt(id, &used, target, &mut against).or_else(|| built(recipe))
+                prebuilt(id, &used, target, &mut against).or_else(|| built(recipe, facts))
             }
             Recipe::NapiLoader => shipped(id, &used, target, &mut against),
             Recipe::PrebuildInstall(download) => {
@@ -73,7 +88,12 @@ pub fn judge(id: &str, facts: &Facts, target: &Target) -> Option<Cell> {
             return Some(cell.after(against));
         }
     }
-    let shipped = shipped(id, &used, target, &mut against);
+    // What a loader chose among was looked at already.
+    let chosen = facts.recipes.contains(&Recipe::NodeGypBuild);
+    let others = used.iter().copied();
+    let others = others.filter(|binary| !chosen || prebuild(&binary.path).is_none());
+    let others: Vec<&Binary> = others.collect();
+    let shipped = shipped(id, &others, target, &mut against);
     let cell = match shipped {
         Some(cell) => Some(cell),
         None => custom(facts).or_else(|| without(&used, &against)),
@@ -92,16 +112,7 @@ fn prebuilt(
     if !paths().any(|path| prebuild(path).is_some()) {
         return None;
     }
-    let is_musl = target
-        .libc
-        .is_some_and(|libc| libc.family == LibcFamily::Musl);
-    let wanted = Wanted {
-        os: &target.os,
-        cpu: &target.cpu,
-        abi: target.module_version(),
-        libc: if is_musl { "musl" } else { "glibc" },
-    };
-    let chosen = choose(paths(), wanted);
+    let chosen = choose(paths(), Wanted::on(target));
     let chosen = chosen.and_then(|path| used.iter().find(|binary| binary.path == path));
     let evidence = match chosen.map(|binary| (binary, fit(binary, target))) {
         None => Evidence::NoPrebuild,
@@ -117,15 +128,15 @@ fn prebuilt(
     None
 }
 
-/// Electron is no target: its files count for nothing.
-fn is_for_electron(path: &str) -> bool {
-    let runtime = prebuild(path).and_then(|prebuild| prebuild.runtime);
-    runtime.is_some_and(|runtime| runtime != "node")
-}
-
-fn built(recipe: &Recipe) -> Option<Cell> {
+/// node-gyp-build compiles when it runs as a script; as a loader alone it does not.
+fn built(recipe: &Recipe, facts: &Facts) -> Option<Cell> {
+    let runs_at_install = || {
+        let mut scripts = facts.scripts.iter();
+        scripts.any(|(_, command)| command.contains("node-gyp-build"))
+    };
     let tool = match recipe {
         Recipe::NodeGyp => Tool::NodeGyp,
+        Recipe::NodeGypBuild if runs_at_install() => Tool::NodeGyp,
         Recipe::CmakeJs => Tool::CmakeJs,
         Recipe::Neon => Tool::Neon,
         _ => return None,
@@ -175,15 +186,15 @@ fn filled(tool: Tool, download: &Download, target: &Target) -> String {
         (Tool::PrebuildInstall, Some(node_api)) => Some(node_api.clone()),
         _ => module_version.map(|abi| abi.to_string()),
     };
-    let node_abi = module_version.map(|abi| format!("node-v{abi}"));
+    let node_line = module_version.map(|abi| format!("node-v{abi}"));
     let label = node_api.as_ref().map(|version| format!("napi-v{version}"));
     let values = [
         ("{platform}", Some(target.os.clone())),
         ("{arch}", Some(target.cpu.clone())),
         ("{libc}", libc),
         ("{abi}", abi),
-        ("{node_napi_label}", label.or_else(|| node_abi.clone())),
-        ("{node_abi}", node_abi),
+        ("{node_napi_label}", label.or_else(|| node_line.clone())),
+        ("{node_abi}", node_line),
         ("{napi_build_version}", node_api),
     ];
     let mut url = download.url.clone();
@@ -203,15 +214,14 @@ fn shipped(
     target: &Target,
     against: &mut Vec<Evidence>,
 ) -> Option<Cell> {
-    let has_addons = used.iter().any(|binary| binary.kind == Kind::Addon);
+    let has_addons = used.iter().any(|binary| is_addon(binary));
     let mut nearest: Option<(Misfit, &Binary)> = None;
     for binary in used {
         let counts = match binary.kind {
-            Kind::Addon => true,
-            Kind::Library | Kind::Executable => !has_addons,
             Kind::Object | Kind::Wasm => false,
+            _ => !has_addons || is_addon(binary),
         };
-        if !counts || is_for_electron(&binary.path) {
+        if !counts {
             continue;
         }
         match fit(binary, target) {
@@ -241,8 +251,8 @@ fn without(used: &[&Binary], against: &[Evidence]) -> Option<Cell> {
     if against.is_empty() {
         return None;
     }
-    let has = |kind: Kind| used.iter().any(|binary| binary.kind == kind);
-    let verdict = if has(Kind::Addon) && !has(Kind::Wasm) {
+    let has_wasm = used.iter().any(|binary| binary.kind == Kind::Wasm);
+    let verdict = if used.iter().any(|binary| is_addon(binary)) && !has_wasm {
         Verdict::CannotRun
     } else {
         Verdict::Uncovered
@@ -280,7 +290,7 @@ fn custom(facts: &Facts) -> Option<Cell> {
     found
 }
 
-/// Signs of a script that compiles, and of one that fetches.
+/// Signs of a script that compiles, of one that fetches, and of what is fetched.
 const BUILDING: [&str; 4] = ["node-gyp", "node-gyp-build", "cmake", "cargo"];
 const FETCHING: [&str; 8] = [
     "https.get",
@@ -293,10 +303,13 @@ const FETCHING: [&str; 8] = [
     "wget",
 ];
 
+const ARCHIVES: [&str; 4] = [".tar.gz", ".tgz", ".zip", "unzip"];
+
 fn by_signs(signs: &[String]) -> Verdict {
     let says = |words: &[&str]| signs.iter().any(|sign| words.contains(&sign.as_str()));
     // A host alone may be an address to read more at.
-    if says(&FETCHING) && signs.iter().any(|sign| is_host(sign)) {
+    let fetches = says(&FETCHING) || says(&ARCHIVES);
+    if fetches && signs.iter().any(|sign| is_host(sign)) {
         Verdict::Downloads
     } else if says(&BUILDING) {
         Verdict::Builds

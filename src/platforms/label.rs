@@ -1,7 +1,7 @@
 //! What a package declares against what it ships.
 
-use super::facts::{Binary, Declared, Facts, Format, Kind, Recipe};
-use super::judge::used;
+use super::facts::{Binary, Declared, Facts, Format, Recipe};
+use super::judge::{is_addon, used};
 use crate::target::PlatformField;
 
 /// Something about a package that holds on every target.
@@ -37,7 +37,8 @@ impl Rule {
 
 /// Where the declarations and the binaries of a package disagree.
 ///
-/// Packages that build, download or choose among many files are not held against their silence.
+/// Packages that build, download, choose among many files or serve all usual systems are not held
+/// against their silence.
 pub fn mislabels(facts: &Facts) -> Vec<Mislabel> {
     let binaries: Vec<&Binary> = used(facts)
         .filter(|binary| binary.format != Format::Wasm)
@@ -63,9 +64,17 @@ pub fn mislabels(facts: &Facts) -> Vec<Mislabel> {
             .collect();
         values.sort();
         values.dedup();
+        let widely = match field {
+            PlatformField::Os => ["linux", "darwin", "win32"].as_slice(),
+            PlatformField::Cpu => &[],
+            PlatformField::Libc => &["glibc", "musl"],
+        };
+        let serves_most = widely
+            .iter()
+            .all(|one| values.iter().any(|value| value == one));
         let rule = if !declared.is_empty() && !values.iter().any(|value| allows(declared, value)) {
             Rule::Mislabelled
-        } else if declared.is_empty() && is_silent(facts, field, declares_any) {
+        } else if declared.is_empty() && !serves_most && is_silent(facts, field, declares_any) {
             Rule::Unlabelled
         } else {
             continue;
@@ -97,10 +106,10 @@ fn is_silent(facts: &Facts, field: PlatformField, declares_any: bool) -> bool {
 /// The value of every part of every file; programs for another C library are told apart by addons
 /// only where there are some.
 fn actual<'a>(binaries: &[&'a Binary], field: PlatformField) -> Vec<(Option<&'a str>, &'a str)> {
-    let has_addons = binaries.iter().any(|binary| binary.kind == Kind::Addon);
+    let has_addons = binaries.iter().any(|binary| is_addon(binary));
     let counted = binaries
         .iter()
-        .filter(|binary| !has_addons || binary.kind == Kind::Addon);
+        .filter(|binary| !has_addons || is_addon(binary));
     counted
         .flat_map(|binary| {
             binary.slices.iter().map(move |slice| {

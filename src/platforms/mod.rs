@@ -18,12 +18,14 @@ pub mod inspect;
 pub mod json;
 mod judge;
 mod label;
+mod loading;
 mod prebuilds;
 mod report;
 
 pub use evidence::{Evidence, host};
 pub use judge::Cell;
 pub use label::{Mislabel, Rule};
+pub use loading::loading;
 pub use report::{Aim, FactsByLocation, Label, Report, Row, report};
 
 use serde_json::{Map, Value};

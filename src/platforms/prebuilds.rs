@@ -3,6 +3,8 @@
 //! prebuildify's layout: `prebuilds/<system>-<processor>[+<processor>…]/<tags>.node`.
 //! Source: `node-gyp-build.js` of node-gyp-build 4.
 
+use crate::target::{LibcFamily, Target};
+
 /// What a file of `prebuilds/` says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prebuild<'a> {
@@ -34,6 +36,27 @@ pub struct Wanted<'a> {
     pub abi: Option<u32>,
     /// `glibc` or `musl`; the loader takes everything but Alpine for glibc.
     pub libc: &'a str,
+}
+
+impl<'a> Wanted<'a> {
+    /// What the loader asks for on a target.
+    pub fn on(target: &'a Target) -> Self {
+        let is_musl = target
+            .libc
+            .is_some_and(|libc| libc.family == LibcFamily::Musl);
+        Self {
+            os: &target.os,
+            cpu: &target.cpu,
+            abi: target.module_version(),
+            libc: if is_musl { "musl" } else { "glibc" },
+        }
+    }
+}
+
+/// Electron is no target: its files count for nothing.
+pub fn is_for_electron(path: &str) -> bool {
+    let runtime = prebuild(path).and_then(|prebuild| prebuild.runtime);
+    runtime.is_some_and(|runtime| runtime != "node")
 }
 
 /// Reads a path below the package's folder; `None` when it is no prebuilt file.

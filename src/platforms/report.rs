@@ -215,7 +215,9 @@ impl<'a> Desk<'a> {
             .iter()
             .map(|aim| self.cell(package, &aim.target))
             .collect();
-        if cells.iter().all(Option::is_none) {
+        // Node's version alone binds to no platform.
+        let binds = |cell: &Cell| !matches!(cell.evidence.first(), Some(Evidence::Engines(_)));
+        if !cells.iter().flatten().any(binds) {
             return None;
         }
         let unbound = || Cell::new(Verdict::Runs, Evidence::Declared(Vec::new()));

@@ -153,7 +153,7 @@ fn bcrypt() -> Facts {
                 napi(slice("win32-x64"), 8),
             ),
         ],
-        recipes: vec![Recipe::NodeGypBuild, Recipe::NodeGyp],
+        recipes: vec![Recipe::NodeGypBuild],
         scripts: script("install", "node-gyp-build"),
         ..Facts::default()
     }
@@ -191,7 +191,7 @@ fn bufferutils_untagged_prebuild_serves_both_c_libraries_as_it_needs_nothing_of_
                 napi(slice("win32-x64"), 1),
             ),
         ],
-        recipes: vec![Recipe::NodeGypBuild, Recipe::NodeGyp],
+        recipes: vec![Recipe::NodeGypBuild],
         scripts: script("install", "node-gyp-build"),
         ..Facts::default()
     };
@@ -221,7 +221,7 @@ fn argon2s_prebuild_asks_for_a_newer_glibc_than_debian_10_has() {
                 napi(slice("win32-x64"), 8),
             ),
         ],
-        recipes: vec![Recipe::NodeGypBuild, Recipe::NodeGyp],
+        recipes: vec![Recipe::NodeGypBuild],
         scripts: script("install", "node-gyp-build"),
         ..Facts::default()
     };
@@ -645,11 +645,17 @@ fn copies_are_one_row_and_the_worse_verdict_counts() {
         "node_modules/a": {"version": "1.0.0", "os": ["darwin"], "optional": true},
         "node_modules/b/node_modules/a": {"version": "1.0.0", "os": ["darwin"]},
         "node_modules/old": {"version": "1.0.0", "optional": true, "engines": {"node": ">=23"}},
+        "node_modules/old-script": {
+            "version": "1.0.0", "optional": true, "engines": {"node": ">=23"}, "hasInstallScript": true,
+        },
     });
-    let report = matrix(&packages, Vec::new(), &TARGETS[..1]);
-    assert_eq!(words(&report, "a"), ["cannot-run"]);
+    let targets = [TARGETS[0], "linux-x64-glibc-node24"];
+    let report = matrix(&packages, Vec::new(), &targets);
+    assert_eq!(words(&report, "a"), ["cannot-run"; 2]);
     assert_eq!(report.rows[0].locations.len(), 2);
     assert!(!report.rows[0].optional);
-    assert_eq!(words(&report, "old"), ["skipped"]);
-    assert_eq!(said(&report, "old", 0), "engines.node is >=23");
+    assert_eq!(words(&report, "old-script"), ["skipped", "script"]);
+    assert_eq!(said(&report, "old-script", 0), "engines.node is >=23");
+    // Node's version alone binds nothing to a platform.
+    assert_eq!(report.rows.len(), 2);
 }

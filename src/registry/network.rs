@@ -47,9 +47,32 @@ pub(super) struct Request {
 
 pub(super) enum Kind {
     /// `name`, and the `ETag` of what is known already.
-    Packument { name: Arc<str>, etag: String },
+    Packument {
+        name: Arc<str>,
+        etag: String,
+        form: Form,
+    },
     /// `name` only for messages.
     Tarball { name: Arc<str> },
+}
+
+/// How much of a packument is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Full,
+    /// What npm asks for when it fills in the manifests of an old lock.
+    Abbreviated,
+}
+
+impl Form {
+    fn accept(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Full => "application/json",
+            Self::Abbreviated => {
+                "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8, */*"
+            }
+        })
+    }
 }
 
 /// A body (empty for 304), and what its headers say about it.
@@ -401,8 +424,8 @@ impl Fetcher {
 fn headers(kind: &Kind) -> HeaderMap {
     let mut headers = HeaderMap::new();
     match kind {
-        Kind::Packument { etag, .. } => {
-            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Kind::Packument { etag, form, .. } => {
+            headers.insert(ACCEPT, form.accept());
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             if let Ok(etag) = HeaderValue::from_str(etag)
                 && !etag.is_empty()

@@ -14,7 +14,7 @@ use super::cache::{self, Cached, Meta, Shelf};
 use super::error::{PickError, RegistryError};
 use super::folder;
 use super::inflate::{InflateError, gunzip};
-use super::network::{Kind, Network, Request, Response, cut, shown, too_big};
+use super::network::{Form, Kind, Network, Request, Response, cut, shown, too_big};
 use super::packument::{Flaw, Packument};
 use super::pick::{PickOptions, pick};
 use crate::json;
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     pub limits: Limits,
     pub picking: PickOptions,
     pub reporter: Arc<dyn Reporter>,
+    form: Form,
     cache_folder: PathBuf,
     freshness: Freshness,
     /// Seconds since 1970, when the run began.
@@ -115,6 +116,7 @@ impl Shared {
             limits,
             picking,
             reporter,
+            form: Form::Full,
             cache_folder: cache_folder.to_owned(),
             now: cache::now(),
             slots: Mutex::default(),
@@ -126,6 +128,19 @@ impl Shared {
             written: Condvar::new(),
             network: OnceLock::new(),
         }
+    }
+
+    /// The same registries in the same run, asked for abbreviated packuments.
+    pub fn abbreviated(&self) -> Self {
+        let mut shared = Self::new(
+            self.config.clone(),
+            self.limits.clone(),
+            &self.cache_folder,
+            self.reporter.clone(),
+            self.picking.clone(),
+        );
+        shared.form = Form::Abbreviated;
+        shared
     }
 
     /// The slot of `name`; the first to ask sees to it that it gets filled.
@@ -197,13 +212,20 @@ impl Shared {
             Ok(registry) => Ok(Arc::new(match registry.to_file_path() {
                 Ok(folder) if registry.scheme() == "file" => Origin::Folder(folder),
                 _ => Origin::Http {
-                    shelf: Shelf::new(&self.cache_folder, registry.as_str()),
+                    shelf: Shelf::new(&self.cache_folder, &self.shelf_name(&registry)),
                     registry,
                 },
             })),
         };
         origins.insert(scope.to_owned(), origin.clone());
         origin
+    }
+
+    fn shelf_name(&self, registry: &Url) -> String {
+        match self.form {
+            Form::Full => registry.to_string(),
+            Form::Abbreviated => format!("{registry}#abbreviated"),
+        }
     }
 
     pub fn network(&self) -> Result<&Network, RegistryError> {
@@ -233,6 +255,7 @@ impl Shared {
             kind: Kind::Packument {
                 name: slot.name.clone(),
                 etag: etag.unwrap_or_default(),
+                form: self.form,
             },
             limit: self.limits.packument,
             reply: Box::new(move |answer| {

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use super::FETCHED_INTEGRITY;
 use super::names::{Key, Name};
 use super::node::{Edge, EdgeId, NodeId, State};
 use super::overrides::{OverrideError, RuleId};
@@ -485,6 +486,13 @@ impl Tree {
     pub fn version_text(&self, id: NodeId) -> &str {
         let of = self.target(id).unwrap_or(id);
         self.node(of).package.version_text()
+    }
+
+    /// The hash of a node's tarball: the lock's, else the one its manifest was fetched with.
+    pub fn integrity(&self, id: NodeId) -> Option<&str> {
+        let node = self.node(id);
+        let fetched = || node.package.manifest.text(FETCHED_INTEGRITY);
+        node.integrity.as_deref().or_else(fetched)
     }
 
     fn git_fits(&self, id: NodeId, wanted: &GitSpec, requestor: NodeId) -> bool {

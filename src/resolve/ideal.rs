@@ -23,7 +23,6 @@ use super::{
     Fetched, Options, Source, Update, dev_engines, explain, frozen, load, platforms, settle,
 };
 use crate::collate;
-use crate::integrity::Integrity;
 use crate::manifest::Manifest;
 use crate::report::{Event, Reporter, Silent};
 use crate::spec::Spec;
@@ -90,11 +89,13 @@ fn attempt(
     let mut builder = Builder::new(tree, source, options, reporter, from_disk);
     builder.warnings = warnings;
     builder.mutating = options.update != Update::Nothing;
+    // What an old lock's packages turn out to need as well is not looked for: peers, above all.
+    builder.queue_problems();
     if let Some(locked) = locked.filter(|locked| locked.version < 2) {
         builder.inflate(locked)?;
+        builder.inflated = true;
     }
     builder.announce();
-    builder.queue_problems();
     builder.queue_updates();
     builder.assert_root_overrides()?;
     builder.push(builder.tree.root);
@@ -144,7 +145,8 @@ pub(super) struct Builder<'a> {
     /// In order of occurrence: the first that is not optional is the error.
     pub failures: NodeSet,
     pub links: NodeSet,
-    warnings: Vec<(&'static str, String)>,
+    pub warnings: Vec<(&'static str, String)>,
+    inflated: bool,
     steps: usize,
     replaced: FxHashMap<Name, usize>,
     replaced_at: FxHashMap<Arc<str>, usize>,
@@ -181,78 +183,12 @@ impl<'a> Builder<'a> {
             failures: NodeSet::default(),
             links: NodeSet::default(),
             warnings: Vec::new(),
+            inflated: false,
             steps: 0,
             replaced: FxHashMap::default(),
             replaced_at: FxHashMap::default(),
             followed: Followed::default(),
         }
-    }
-
-    /// Locks of version 1 know too little: every package's manifest is fetched again.
-    fn inflate(&mut self, locked: &Locked) -> Result<(), ResolveError> {
-        let mut unproven = Vec::new();
-        for id in self.tree.inventory(self.tree.root) {
-            let node = self.tree.node(id);
-            if !node.location.starts_with("node_modules") || node.link.is_some() {
-                continue;
-            }
-            let resolved = node.resolved.clone();
-            let version = self.tree.version_text(id).to_owned();
-            let by_file = resolved
-                .as_deref()
-                .is_some_and(|url| url.starts_with("file:"));
-            let text = match (&resolved, version.as_str()) {
-                (Some(resolved), "") => resolved.to_string(),
-                (Some(resolved), _) if by_file => resolved.to_string(),
-                _ => version,
-            };
-            let name = self.tree.name_text(id).to_owned();
-            let alias = locked
-                .real_name(&node.location)
-                .map(|real| format!("npm:{real}@{text}"));
-            let text = alias.unwrap_or(text);
-            let Ok(spec) = Spec::parse(
-                &name,
-                &text,
-                self.tree.real_path(self.tree.root).as_ref().as_ref(),
-            ) else {
-                continue;
-            };
-            let locked_hash = self.tree.node(id).integrity.clone();
-            match self.source.manifest(&name, &spec) {
-                Ok(fetched) if contradict(locked_hash.as_deref(), fetched.integrity.as_deref()) => {
-                    self.warnings.push((
-                        "old lockfile",
-                        format!(
-                            "{name}@{text} is another package now than the lock promises: its metadata is left out"
-                        ),
-                    ));
-                }
-                Ok(fetched) => {
-                    let package = self.package(&abbreviated(&fetched.manifest, &spec))?;
-                    self.tree.set_package(id, &package);
-                    if locked_hash.is_none() {
-                        unproven.push((id, fetched.integrity));
-                    }
-                }
-                Err(failure) => self.warnings.push((
-                    "old lockfile",
-                    format!(
-                        "Could not fetch metadata for {name}@{text}: {}",
-                        failure.cause
-                    ),
-                )),
-            }
-        }
-        // Which packages lie in a bundle is known now; the registry's hash is not of theirs.
-        for (id, integrity) in unproven {
-            if !self.tree.in_dependency_bundle(id) {
-                self.tree.node_mut(id).integrity = integrity;
-            }
-        }
-        self.tree.reset_flags();
-        self.tree.compute_flags();
-        Ok(())
     }
 
     /// Tells the source what will surely be asked for.
@@ -474,7 +410,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The edges of a node that need work, in edge order.
-    fn problems(&self, id: NodeId) -> Vec<EdgeId> {
+    pub fn problems(&self, id: NodeId) -> Vec<EdgeId> {
         let tree = &self.tree;
         let bundled: &[Name] = if tree.is_mine(id) {
             &[]
@@ -657,6 +593,9 @@ impl<'a> Builder<'a> {
         let warnings = platforms::check(&mut self.tree, self.options)?;
         self.warnings.extend(warnings);
         self.assert_references()?;
+        if self.inflated {
+            self.warn_of_unmet();
+        }
         Ok(Ideal {
             tree: self.tree,
             warnings: self.warnings,
@@ -707,56 +646,5 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(left_out)
-    }
-}
-
-/// What a registry's abbreviated document keeps of a version. For old locks npm asks for that one.
-const ABBREVIATED: [&str; 20] = [
-    "name",
-    "version",
-    "deprecated",
-    "dependencies",
-    "optionalDependencies",
-    "devDependencies",
-    "bundleDependencies",
-    "bundledDependencies",
-    "peerDependencies",
-    "peerDependenciesMeta",
-    "acceptDependencies",
-    "bin",
-    "directories",
-    "dist",
-    "engines",
-    "funding",
-    "cpu",
-    "os",
-    "_hasShrinkwrap",
-    "hasInstallScript",
-];
-
-/// The manifest as the registry's abbreviated document has it; others are whole.
-fn abbreviated(manifest: &Arc<Manifest>, spec: &Spec) -> Arc<Manifest> {
-    if !spec.is_registry() {
-        return manifest.clone();
-    }
-    let mut manifest = Manifest::clone(manifest);
-    let had_scripts = manifest.has_install_script();
-    manifest
-        .fields
-        .retain(|field, _| ABBREVIATED.contains(&field.as_str()));
-    if had_scripts {
-        manifest
-            .fields
-            .insert("hasInstallScript".to_owned(), true.into());
-    }
-    Arc::new(manifest)
-}
-
-/// Do two integrities speak of different bytes?
-fn contradict(locked: Option<&str>, fetched: Option<&str>) -> bool {
-    let parse = |text: Option<&str>| Integrity::parse(text?);
-    match (parse(locked), parse(fetched)) {
-        (Some(locked), Some(fetched)) => locked.contradicts(&fetched),
-        _ => false,
     }
 }

@@ -20,6 +20,7 @@ mod flags;
 mod frozen;
 mod honest;
 mod ideal;
+mod inflate;
 mod load;
 mod names;
 mod node;
@@ -67,6 +68,24 @@ pub struct Fetched {
     pub integrity: Option<Arc<str>>,
 }
 
+/// Where a manifest keeps the hash it was fetched with, for a lock whose package has none.
+pub const FETCHED_INTEGRITY: &str = "_integrity";
+
+impl Fetched {
+    /// The manifest, with the hash inside.
+    fn with_integrity_inside(&self) -> Arc<Manifest> {
+        let Some(integrity) = &self.integrity else {
+            return self.manifest.clone();
+        };
+        let mut manifest = Manifest::clone(&self.manifest);
+        let integrity = integrity.to_string();
+        manifest
+            .fields
+            .insert(FETCHED_INTEGRITY.to_owned(), integrity.into());
+        Arc::new(manifest)
+    }
+}
+
 /// Paths and bytes of a package's files.
 pub type Contents = Vec<(String, Vec<u8>)>;
 
@@ -77,6 +96,14 @@ pub trait Source {
 
     /// The manifest npm would take for `spec` of `name`.
     fn manifest(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure>;
+
+    /// The same, with what a registry's abbreviated document has of it.
+    fn abbreviated(&self, name: &str, spec: &Spec) -> Result<Fetched, LoadFailure> {
+        self.manifest(name, spec)
+    }
+
+    /// Says that [`Self::abbreviated`] will be asked for.
+    fn announce_abbreviated(&self, _name: &str, _spec: &Spec) {}
 
     /// The files inside a package's tarball, by path relative to the package; only manifests and
     /// locks need to come with their bytes. Asked for only when the package bundles dependencies

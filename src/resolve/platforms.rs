@@ -69,7 +69,9 @@ fn check_required(
     };
     let mut warning = None;
     let has_dev_engines = id == tree.root && manifest.flag("devEngines");
-    if !has_dev_engines && !target::engine_allows(manifest, host.node.as_ref(), host.npm.as_ref()) {
+    // `--force` looks past the Node that is there, not past the npm.
+    let node = host.node.as_ref().filter(|_| !options.force);
+    if !has_dev_engines && !target::engine_allows(manifest, node, host.npm.as_ref()) {
         let wanted = manifest.fields.get("engines").cloned().unwrap_or_default();
         let current = json!({
             "node": host.node.as_ref().map(|node| format!("v{node}")),
@@ -79,9 +81,7 @@ fn check_required(
         if options.engine_strict {
             return Err(ResolveError::Platform(problem));
         }
-        if !options.force {
-            warning = Some(("EBADENGINE", problem.to_string()));
-        }
+        warning = Some(("EBADENGINE", problem.to_string()));
     }
     if !options.force && !target::platform_allows(manifest, host) {
         let fields = ["os", "cpu", "libc"].into_iter();

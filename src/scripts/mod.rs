@@ -21,6 +21,7 @@ mod run;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod throwaway;
 
 use std::fmt;
 use std::io;
@@ -33,6 +34,7 @@ pub use plan::{Plan, Planned, plan, plan_in};
 pub use policy::{Policy, Rules, key_for};
 pub use run::{AFTER_INSTALL, DEPENDENCIES, Ran, run_dependencies, run_root};
 pub use stop::stop;
+pub use throwaway::{Ended, run_throwaway};
 
 /// One package of the tree on disk that may have scripts.
 #[derive(Debug, Clone)]

@@ -474,3 +474,88 @@ fn installing_twice_changes_nothing_and_uninstalling_takes_back_only_its_own() {
     context.run(&["merge", "--uninstall", "--global"]).exits(0);
     assert!(!context.path("home/.config/git/attributes").exists());
 }
+
+/// Numbers that look random and are the same for the same seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+const PACKAGES: u64 = 16;
+
+fn range(numbers: &mut Numbers) -> &'static str {
+    [
+        "*", "^1.0.0", "^2.0.0", "~1.1.0", "1.0.0", ">=1.1.0", "1 || 2",
+    ][numbers.below(7) as usize]
+}
+
+/// Packages that depend on others of a higher number, in versions that differ.
+fn random_registry(numbers: &mut Numbers) -> Registry {
+    let mut registry = Registry::new();
+    for package in 0..PACKAGES {
+        for version in ["1.0.0", "1.1.0", "1.1.1", "2.0.0"] {
+            let mut wants = json!({});
+            for _ in 0..numbers.below(4) {
+                let other = package + 1 + numbers.below(PACKAGES);
+                if other < PACKAGES {
+                    wants[format!("p{other}")] = range(numbers).into();
+                }
+            }
+            registry = registry
+                .package(&format!("p{package}"), version)
+                .manifest(json!({"dependencies": wants}));
+        }
+    }
+    registry
+}
+
+#[test]
+fn random_projects_that_grow_apart_merge_to_fresh_locks() {
+    let cases = std::env::var("HEATSEAL_MERGES").map_or(12, |cases| cases.parse().unwrap());
+    for seed in 0..cases {
+        let context = Context::new();
+        let mut numbers = Numbers(seed);
+        context.serve(&random_registry(&mut numbers));
+        let mut sets = [json!({}), json!({}), json!({})];
+        for package in 0..PACKAGES {
+            // Half of the packages belong to the base, to one of the branches, or to both.
+            if numbers.below(2) == 0 {
+                let set = &mut sets[numbers.below(3) as usize];
+                set[format!("p{package}")] = range(&mut numbers).into();
+            }
+        }
+        let lock = |name: &str, with: &[usize]| {
+            let mut all = json!({});
+            for set in with {
+                let set = sets[*set].as_object().unwrap().clone();
+                all.as_object_mut().unwrap().extend(set);
+            }
+            context.put("package.json", &format!("{:#}\n", manifest(&all)));
+            context.run(&["shrinkwrap", "--lockfile", name]).exits(0);
+            let text = context.read(name);
+            std::fs::remove_file(context.project().join(name)).unwrap();
+            text
+        };
+        let texts = [
+            ("base", &[0][..]),
+            ("ours", &[0, 1]),
+            ("theirs", &[0, 2]),
+            ("fresh", &[0, 1, 2]),
+        ];
+        let texts = texts.map(|(name, with)| (name, lock(name, with)));
+        for (name, text) in &texts {
+            context.put(name, text);
+        }
+        context
+            .run(&["merge", "base", "ours", "theirs", LOCK])
+            .exits(0);
+        assert_eq!(context.read("ours"), context.read("fresh"), "seed {seed}");
+    }
+}

@@ -310,3 +310,135 @@ fn foreign_names_can_neither_move_a_cursor_nor_leave_their_place_on_a_page() {
     assert!(!run("markdown").contains("<i>"));
     assert!(!run("text").contains('\u{202e}'));
 }
+
+/// The head of an ELF library for a processor, and nothing behind it.
+fn elf(machine: u8) -> Vec<u8> {
+    let mut file = vec![0_u8; 64];
+    file[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    file[16] = 3; // a library
+    file[18] = machine;
+    file[20] = 1;
+    file[52] = 64;
+    file[54] = 56;
+    file[58] = 64;
+    file
+}
+
+/// `native` ships an addon for arm64 and says nothing of it; `compiled` has a binding.gyp.
+fn natively_locked() -> Context {
+    let context = Context::with(&json!({
+        "name": "p", "version": "1.0.0",
+        "dependencies": {"native": "1", "compiled": "1", "labelled": "1"},
+        "heatseal": {"allowScripts": {"compiled": false}},
+    }));
+    let registry = Registry::new()
+        .package("native", "1.0.0")
+        .file("lib/native.node", elf(183), 0o644)
+        .package("labelled", "1.0.0")
+        .manifest(json!({"cpu": ["x64", "arm64"]}))
+        .file("labelled.node", elf(22), 0o644)
+        .package("compiled", "1.0.0")
+        .manifest(json!({"hasInstallScript": true, "scripts": {"install": "node-gyp rebuild"}}))
+        .file("binding.gyp", "{}", 0o644);
+    context.serve(&registry);
+    context.run(&["shrinkwrap"]).exits(0);
+    context
+}
+
+const LINUX: &str = "linux-x64-glibc2.28-node18,linux-arm64-glibc2.28-node18";
+
+#[test]
+fn tarballs_are_opened_once_and_their_binaries_decide() {
+    let context = natively_locked();
+    let words = ["platforms", "--json", "--target", LINUX];
+    let answer = context.run(&words).exits(0).says(&["3 opened, 3 fetched"]);
+    let document = answer.json();
+    schema::assert_valid("platforms-1", &document);
+    assert_eq!(verdicts(&document, "native"), ["cannot-run", "runs"]);
+    assert_eq!(verdicts(&document, "compiled"), ["builds", "builds"]);
+    assert_eq!(verdicts(&document, "labelled"), ["cannot-run"; 2]);
+    let bound = document["bound"].as_array().unwrap();
+    let native = bound.iter().find(|row| row["name"] == "native").unwrap();
+    let proof = &native["verdicts"][0]["proofs"][0];
+    assert_eq!(proof["path"], "lib/native.node");
+    assert_eq!(
+        proof["text"],
+        "lib/native.node of native@1.0.0 is for arm64"
+    );
+    let finding = |name: &str| {
+        let findings = document["findings"].as_array().unwrap();
+        findings.iter().find(|one| one["name"] == name).cloned()
+    };
+    assert_eq!(finding("labelled").unwrap()["rule"], "mislabelled");
+    // From now on nothing has to be there.
+    fs::remove_dir_all(context.path("registry")).unwrap();
+    let again = context.run(&words).exits(0);
+    assert!(!again.stderr.contains("opened"), "{}", again.stderr);
+    assert_eq!(again.json()["bound"], document["bound"]);
+    let fails = |word: &str| {
+        let words = ["platforms", "--target", LINUX, "--fail-on", word];
+        context.run(&words).exits(5)
+    };
+    for word in ["cannot-run", "builds", "mislabelled"] {
+        fails(word);
+    }
+}
+
+#[test]
+fn what_cannot_be_fetched_is_an_error_and_offline_it_is_told() {
+    let context = natively_locked();
+    fs::remove_dir_all(context.path("store")).unwrap();
+    fs::remove_dir_all(context.path("registry/native/-")).unwrap();
+    context
+        .run(&["platforms"])
+        .exits(7)
+        .says(&["native", "--lock-only"]);
+    fs::remove_dir_all(context.path("store")).unwrap();
+    let offline = context.run(&["platforms", "--offline", "--json"]).exits(0);
+    let document = offline.json();
+    assert_eq!(document["unopened"][0]["location"], "node_modules/native");
+    offline.says(&["EUNOPENED", "node_modules/native was not opened"]);
+}
+
+#[test]
+fn a_frozen_install_tells_before_it_changes_anything_what_cannot_run() {
+    let context = natively_locked();
+    context.put(
+        "package.json",
+        r#"{"name": "p", "version": "1.0.0", "dependencies": {"native": "1"}}"#,
+    );
+    context.run(&["shrinkwrap"]).exits(0);
+    let target = ["--target", "linux-x64-glibc2.28-node18"];
+    let strict = [&["ci", "--strict-platform"], &target[..]].concat();
+    let said = "lib/native.node of native@1.0.0 is for arm64";
+    let refused = context.run(&strict).exits(5);
+    let error = "error[EBADPLATFORM]: `native@1.0.0` cannot run on linux-x64-glibc2.28-node18";
+    refused.says(&[error, said, "heatseal platforms"]);
+    assert!(!context.has("node_modules"));
+    // Whoever looks into what arrives is told as well.
+    fs::remove_dir_all(context.path("store")).unwrap();
+    let inspecting = [&["ci", "--inspect"], &target[..]].concat();
+    context
+        .run(&inspecting)
+        .exits(0)
+        .says(&["EBADPLATFORM", said]);
+    fs::remove_dir_all(context.project().join("node_modules")).unwrap();
+    // The findings are known now: a plain install warns.
+    let plain = [&["ci"], &target[..]].concat();
+    context.run(&plain).exits(0).says(&["EBADPLATFORM", said]);
+    assert!(context.has("node_modules/native/lib/native.node"));
+    // What is up to date is refused as well.
+    context.run(&strict).exits(5);
+    let other = [
+        "ci",
+        "--strict-platform",
+        "--target",
+        "linux-arm64-glibc2.28-node18",
+    ];
+    let answer = context.run(&other).exits(0);
+    assert!(!answer.stderr.contains("cannot run"), "{}", answer.stderr);
+    context
+        .run(&other)
+        .exits(0)
+        .says(&["node_modules is up to date"]);
+}

@@ -84,6 +84,7 @@ impl World {
             lockfile_version: None,
             writing: Writing::Write,
             from: None,
+            completes: false,
             options: Options::new(session.host.clone()),
         };
         shrinkwrap(&session, &request).unwrap();

@@ -1,8 +1,18 @@
 //! What is said about a change and a comparison besides the table: files, sizes, reasons.
 
 use crate::cli::paint::{count, one_line, packages};
-use crate::diff::contents::{Contents, FileChange, TextChange};
+use crate::diff::contents::{Contents, Fate, FileChange, TextChange};
 use crate::diff::{Change, Class, Diff, Environment, Side};
+
+/// Scripts that npm runs for a package that is installed, from a repository as well.
+const LIFECYCLE: [&str; 6] = [
+    "preinstall",
+    "install",
+    "postinstall",
+    "preprepare",
+    "prepare",
+    "postprepare",
+];
 
 /// Files beyond this many are counted.
 const MOST_FILES: usize = 12;
@@ -27,12 +37,36 @@ pub fn lines(change: &Change) -> Vec<String> {
 
 fn inside(contents: &Contents) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for (what, changes) in [("script", &contents.scripts), ("command", &contents.bins)] {
-        lines.extend(changes.iter().map(|change| text_line(what, change)));
+    let (runs, others): (Vec<&TextChange>, Vec<&TextChange>) = contents
+        .scripts
+        .iter()
+        .partition(|change| LIFECYCLE.contains(&change.name.as_str()));
+    lines.extend(runs.iter().map(|change| text_line("script", change)));
+    let bins = contents.bins.iter();
+    lines.extend(bins.map(|change| text_line("command", change)));
+    if !others.is_empty() {
+        let noun = if others.len() == 1 {
+            "script"
+        } else {
+            "scripts"
+        };
+        lines.push(format!("{} other {noun} differ", count(others.len())));
     }
-    if contents.files.is_empty() && lines.is_empty() {
-        lines.push("the same files".to_owned());
-    }
+    let of = |fate: Fate| {
+        contents
+            .files
+            .iter()
+            .filter(move |change| change.fate == fate)
+    };
+    lines.push(match contents.files.len() {
+        0 => "the same files".to_owned(),
+        _ => format!(
+            "files: {} added, {} removed, {} changed",
+            count(of(Fate::Added).count()),
+            count(of(Fate::Removed).count()),
+            count(of(Fate::Changed).count())
+        ),
+    });
     lines.extend(file_lines(&contents.files));
     lines
 }

@@ -15,7 +15,11 @@ const LONGEST_NAME: usize = 36;
 pub fn text(report: &Report, paint: Paint) -> String {
     let mut out = String::new();
     if !report.rows.is_empty() {
-        let ids: Vec<String> = report.rows.iter().map(|row| cut(&row.id())).collect();
+        let ids: Vec<String> = report
+            .rows
+            .iter()
+            .map(|row| cut(&row.id(), LONGEST_NAME))
+            .collect();
         let lengths = ids.iter().map(|id| id.chars().count());
         let width = lengths.max().unwrap_or_default();
         push_stairs(&mut out, report, width);
@@ -29,12 +33,13 @@ pub fn text(report: &Report, paint: Paint) -> String {
     out
 }
 
-fn cut(id: &str) -> String {
-    let id = one_line(id);
-    if id.chars().count() <= LONGEST_NAME {
-        return id;
+/// On one line of at most this many characters.
+fn cut(text: &str, longest: usize) -> String {
+    let text = one_line(text);
+    if text.chars().count() <= longest {
+        return text;
     }
-    let head: String = id.chars().take(LONGEST_NAME - 1).collect();
+    let head: String = text.chars().take(longest.saturating_sub(1)).collect();
     format!("{head}…")
 }
 
@@ -42,10 +47,10 @@ fn cut(id: &str) -> String {
 fn push_stairs(out: &mut String, report: &Report, width: usize) {
     for (place, aim) in report.aims.iter().enumerate() {
         let rails = "│ ".repeat(place);
-        let label: String = words::aim(aim)
-            .chars()
-            .take(WIDTH.saturating_sub(width + 2 * place + 5))
-            .collect();
+        let label = cut(
+            &words::aim(aim),
+            WIDTH.saturating_sub(width + 2 * place + 5),
+        );
         let _ = writeln!(out, "{:width$}  {rails}┌─ {label}", "");
     }
 }

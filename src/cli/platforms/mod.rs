@@ -2,6 +2,7 @@
 
 mod aims;
 mod html;
+mod load;
 mod markdown;
 mod matrix;
 mod words;
@@ -31,6 +32,9 @@ impl Platforms {
 }
 
 pub fn run(args: &Platforms, context: &Context) -> Result<u8, Failure> {
+    if args.load {
+        return load::run(args, context);
+    }
     let (project, lock) = read(&args.place)?;
     let flags = (&context.global, &args.runtime, &args.npm);
     let session = settings::session_in(project, flags, &context.renderer)?;

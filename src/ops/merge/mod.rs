@@ -6,10 +6,11 @@
 //! from both, in a scratch folder. Manifests of packages come from the locks' entries, so that a
 //! registry is only asked for what neither lock knows.
 //!
-//! Two ways lead to a tree. Where both locks are what a fresh resolution with their own versions
-//! gives, the merged lock is made in the same way and equals a fresh lock of the merged project.
-//! Where a lock has grown over time, its places are kept: the resolver starts from both locks'
-//! entries, merged by location, and mends what does not fit.
+//! The merged lock comes about as those of both sides did. Where each is what the packuments in the
+//! store give without a lock, it is a fresh lock of the merged project. Where each is what its own
+//! versions give, it is resolved afresh with the versions of both. Where a lock has grown over time,
+//! places are kept: the resolver starts from both locks' entries, merged by location, and mends what
+//! does not fit.
 
 mod git;
 mod manifests;
@@ -34,9 +35,9 @@ use crate::merge::markers::{self, Labels};
 use crate::merge::{Choices, Dispute, Known, Stand, Three, entries};
 use crate::registry::{Registry, RegistryError};
 use crate::report::Silent;
-use crate::resolve::{self, Ideal, Locked, Options, Preferences, ResolveError, Tree};
+use crate::resolve::{self, Ideal, Locked, Options, Preferences, ResolveError, Source, Tree};
 use scratch::Scratch;
-use sides::{Files, Sides};
+use sides::{Files, Side, Sides};
 use source::LockedFirst;
 
 pub use git::fall_back;
@@ -132,11 +133,13 @@ pub enum SideError {
 
 /// Merges locks; nothing is written.
 ///
+/// - `cached` is the same session, asking no registry.
 /// - Shape: the text is a lock that the merged manifests accept, or, with disputes, two such locks
 ///   between conflict markers.
 /// - Errors: a lock or manifest cannot be read, or nothing satisfies the merged manifests.
 pub fn merge_locks(
     session: &Session,
+    cached: &Session,
     options: &Options,
     request: &MergeRequest,
 ) -> Result<MergeOutcome, MergeError> {
@@ -146,12 +149,13 @@ pub fn merge_locks(
     on_a_deep_stack(|| {
         let sides = Sides::read(session, request)?;
         let registry = session.registry(options)?;
-        let source = Sources {
-            registry: &registry,
+        let offline = cached.registry(options)?;
+        let [source, remembered] = [&registry, &offline].map(|registry| Sources {
+            registry,
             store: session.store.clone(),
             umask: session.umask(),
             generation: options.rules.generation,
-        };
+        });
         let mut content = Vec::new();
         let mut known = Known::default();
         for lock in [&sides.ours.lock, &sides.theirs.lock] {
@@ -160,8 +164,12 @@ pub fn merge_locks(
         let merge = Merge {
             sides: &sides,
             options,
+            remembered: LockedFirst {
+                known: &known,
+                others: &remembered,
+            },
             source: LockedFirst {
-                known,
+                known: &known,
                 others: &source,
             },
         };
@@ -200,7 +208,20 @@ fn one_sided(request: &MergeRequest) -> Option<MergeOutcome> {
 struct Merge<'a> {
     sides: &'a Sides,
     options: &'a Options,
+    /// The packuments in the store.
+    remembered: LockedFirst<'a>,
     source: LockedFirst<'a>,
+}
+
+/// How both sides' locks came about, as far as that can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Each is what the packuments in the store give without any lock.
+    Anew,
+    /// Each is what its own versions give.
+    OwnVersions,
+    /// They have grown.
+    Grown,
 }
 
 /// A merged project, resolved.
@@ -213,13 +234,13 @@ struct Solved {
 
 impl Merge<'_> {
     fn run(&self, content: Vec<Dispute>, labels: &Labels) -> Result<MergeOutcome, MergeError> {
-        let fresh = self.is_fresh(&self.sides.ours) && self.is_fresh(&self.sides.theirs);
-        let (ours, mut disputes) = self.solve(Stand::Ours, fresh)?;
+        let way = self.way();
+        let (ours, mut disputes) = self.solve(Stand::Ours, way)?;
         disputes.extend(content);
         let mut text = ours.text;
         if !disputes.is_empty() {
-            let (theirs, _) = self.solve(Stand::Theirs, fresh)?;
-            let base = self.solve(Stand::Base, fresh).map(|(base, _)| base.text);
+            let (theirs, _) = self.solve(Stand::Theirs, way)?;
+            let base = self.solve(Stand::Base, way).map(|(base, _)| base.text);
             let file = &self.sides.ours.lock.file_name;
             let packages = |text: &str| Some(by_place(lock::parse(text, file).ok()?.packages));
             let wanted = packages(&text);
@@ -237,12 +258,27 @@ impl Merge<'_> {
         })
     }
 
-    /// Is the lock what a resolution with nothing but its versions gives?
-    fn is_fresh(&self, side: &sides::Side) -> bool {
-        let prefer = self.preferences(&Choices::of(&side.lock));
-        let Ok(ideal) = self.resolve(&side.files, prefer, None) else {
-            return false;
+    fn way(&self) -> Way {
+        let sides = [&self.sides.ours, &self.sides.theirs];
+        let anew = |side: &&Side| {
+            let ideal = self.resolve(&side.files, Preferences::default(), None, &self.remembered);
+            ideal.is_ok_and(|ideal| self.is_lock_of(&ideal, side))
         };
+        let own = |side: &&Side| {
+            let prefer = self.preferences(&Choices::of(&side.lock));
+            let ideal = self.resolve(&side.files, prefer, None, &self.source);
+            ideal.is_ok_and(|ideal| self.is_lock_of(&ideal, side))
+        };
+        if sides.iter().all(anew) {
+            Way::Anew
+        } else if sides.iter().all(own) {
+            Way::OwnVersions
+        } else {
+            Way::Grown
+        }
+    }
+
+    fn is_lock_of(&self, ideal: &Ideal, side: &Side) -> bool {
         if side.lock.loaded_from_v1 {
             return lock::dependencies(&ideal.tree, true) == side.lock.legacy;
         }
@@ -259,7 +295,7 @@ impl Merge<'_> {
         preferences
     }
 
-    fn solve(&self, stand: Stand, fresh: bool) -> Result<(Solved, Vec<Dispute>), MergeError> {
+    fn solve(&self, stand: Stand, way: Way) -> Result<(Solved, Vec<Dispute>), MergeError> {
         let Sides {
             base, ours, theirs, ..
         } = self.sides;
@@ -268,7 +304,7 @@ impl Merge<'_> {
         let mut disputes = three.disputes;
         let of = [base, ours, theirs].map(|side| Choices::of(&side.lock));
         let choices = Choices::merged(&of[0], &of[1], &of[2], stand, &mut disputes);
-        let (ideal, method) = self.best(&files, &self.preferences(&choices), fresh)?;
+        let (ideal, method) = self.best(&files, &self.preferences(&choices), way)?;
         let solved = Solved {
             text: self.text(&ideal.tree),
             tree: ideal.tree,
@@ -284,13 +320,21 @@ impl Merge<'_> {
         &self,
         files: &Files,
         prefer: &Preferences,
-        fresh: bool,
+        way: Way,
     ) -> Result<(Ideal, Method), MergeError> {
-        let anew = || self.resolve(files, prefer.clone(), None);
-        if fresh && let Ok(ideal) = anew() {
+        if way == Way::Anew
+            && let Ok(ideal) = self.resolve(files, Preferences::default(), None, &self.remembered)
+        {
             return Ok((ideal, Method::Fresh));
         }
-        let kept = self.resolve(files, prefer.clone(), Some(&self.merged_entries()));
+        let anew = || self.resolve(files, prefer.clone(), None, &self.source);
+        if way != Way::Grown
+            && let Ok(ideal) = anew()
+        {
+            return Ok((ideal, Method::Fresh));
+        }
+        let places = self.merged_entries();
+        let kept = self.resolve(files, prefer.clone(), Some(&places), &self.source);
         let is_sound = |ideal: &Ideal| {
             let found = resolve::disagreements(&ideal.tree, false);
             found.is_ok_and(|found| found.is_empty())
@@ -323,6 +367,7 @@ impl Merge<'_> {
         files: &Files,
         prefer: Preferences,
         locked: Option<&Locked>,
+        source: &dyn Source,
     ) -> Result<Ideal, MergeError> {
         let scratch = Scratch::new(self.sides, files)?;
         let file = manifest::read(scratch.project())?;
@@ -332,8 +377,7 @@ impl Merge<'_> {
         };
         let manifest = Arc::new(file.manifest);
         let project = scratch.project();
-        let ideal =
-            resolve::ideal_tree(project, &manifest, locked, &self.source, &options, &Silent)?;
+        let ideal = resolve::ideal_tree(project, &manifest, locked, source, &options, &Silent)?;
         Ok(ideal)
     }
 
@@ -386,7 +430,10 @@ impl Merge<'_> {
             .chain(ids(&theirs.lock))
             .collect();
         let nodes = tree.inventory(tree.root).into_iter();
-        let placed = nodes.filter(|id| tree.node(*id).link.is_none() && !tree.is_top(*id));
+        let placed = nodes.filter(|id| {
+            let is_package = tree.node(*id).link.is_none() && !tree.is_top(*id);
+            is_package && !tree.version_text(*id).is_empty()
+        });
         let mut new: Vec<String> = placed
             .map(|id| {
                 let name = tree.node(id).package.manifest.name();

@@ -11,7 +11,7 @@ use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
 
 pub struct LockedFirst<'a> {
-    pub known: Known,
+    pub known: &'a Known,
     pub others: &'a dyn Source,
 }
 

@@ -30,20 +30,10 @@ use super::facts::{Binary, Facts, Format, Kind, Slice};
 /// `None` when a file cannot be read as the store promised it.
 pub fn facts(files: &dyn Files) -> Option<Facts> {
     let mut binaries = Vec::new();
-    for (at, (path, size)) in files.list().into_iter().enumerate() {
+    for (at, (path, _)) in files.list().into_iter().enumerate() {
         let head = files.head(at)?;
-        if !is_candidate(&head, path) {
-            continue;
-        }
-        let bytes = files.read(at)?;
-        if let Some((format, kind, slices)) = read(&bytes, path) {
-            binaries.push(Binary {
-                path: path.to_owned(),
-                size,
-                format,
-                kind,
-                slices,
-            });
+        if is_candidate(&head, path) {
+            binaries.extend(binary(path, &files.read(at)?));
         }
     }
     binaries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -53,6 +43,18 @@ pub fn facts(files: &dyn Files) -> Option<Facts> {
         binaries,
         scripts: manifest::scripts(&manifest),
         declared: manifest::declared(&manifest),
+    })
+}
+
+/// What a compiled file says of itself; `None` for what is none.
+pub fn binary(path: &str, bytes: &[u8]) -> Option<Binary> {
+    let (format, kind, slices) = read(bytes, path)?;
+    Some(Binary {
+        path: path.to_owned(),
+        size: bytes.len() as u64,
+        format,
+        kind,
+        slices,
     })
 }
 
