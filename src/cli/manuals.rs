@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{Command, CommandFactory as _};
 
 use super::args::Cli;
+use super::args::{Completions, Man};
 use super::errors::{Failure, exit};
-use super::lock_args::{Completions, Man};
 use super::{Context, shown_path};
 use crate::disk::{self, DiskError};
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::args::{Kind, Mirror};
 use super::errors::{Failure, exit};
-use super::lock_args::Mirror;
 use super::npm_flags::NpmFlags;
 use super::paint::{count, one_line, packages};
 use super::{Context, settings, shown_path};
@@ -11,10 +11,8 @@ use crate::ops::{self, MirrorOutcome, MirrorRequest};
 
 pub fn run(args: &Mirror, context: &Context) -> Result<u8, Failure> {
     let (project, lock) = settings::lock_place(args.path.as_deref())?;
-    let omit = args.omit.iter();
-    let omit = omit.map(|kind| ("omit".to_owned(), kind.word().to_owned()));
     let npm = NpmFlags {
-        typed: omit.collect(),
+        typed: Kind::settings("omit", &args.omit),
     };
     let (global, renderer) = (&context.global, &context.renderer);
     let session = settings::reading_session(global, project, &npm, renderer)?;

@@ -12,7 +12,6 @@ mod errors;
 mod install;
 mod interrupt;
 mod lint;
-mod lock_args;
 mod ls;
 mod manuals;
 mod merge;
