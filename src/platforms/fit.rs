@@ -61,10 +61,10 @@ pub fn fit<'a>(binary: &'a Binary, target: &Target) -> Result<Option<&'a Slice>,
 
 fn slice_fits(binary: &Binary, slice: &Slice, target: &Target) -> Result<(), Misfit> {
     system_fits(binary, slice, target)?;
-    if target.os == "linux" {
-        libc_fits(slice, target.libc)?;
-    }
-    node_fits(slice.node, target)
+    let libc = target.libc.filter(|_| target.os == "linux");
+    family_fits(slice, libc)?;
+    node_fits(slice.node, target)?;
+    libc.map_or(Ok(()), |libc| version_fits(slice, libc))
 }
 
 fn system_fits(binary: &Binary, slice: &Slice, target: &Target) -> Result<(), Misfit> {
@@ -99,11 +99,14 @@ fn emulated(kind: Kind, cpu: &str, target: &Target) -> bool {
     kind == Kind::Executable && target.os == "win32" && runs
 }
 
-fn libc_fits(slice: &Slice, libc: Option<Libc>) -> Result<(), Misfit> {
-    let Some(libc) = libc else { return Ok(()) };
-    if let Some(family) = slice.libc.filter(|family| *family != libc.family) {
-        return Err(Misfit::Libc(family));
+fn family_fits(slice: &Slice, libc: Option<Libc>) -> Result<(), Misfit> {
+    match (slice.libc, libc) {
+        (Some(family), Some(libc)) if family != libc.family => Err(Misfit::Libc(family)),
+        _ => Ok(()),
     }
+}
+
+fn version_fits(slice: &Slice, libc: Libc) -> Result<(), Misfit> {
     let Some(has) = libc.version.filter(|_| libc.family == LibcFamily::Glibc) else {
         return Ok(());
     };
