@@ -17,8 +17,8 @@ use crate::lock::LockError;
 use crate::manifest::ManifestError;
 use crate::npmrc::ConfigError;
 use crate::ops::{
-    InstallError, LintError, LoadError, LockedError, MergeError, Refused, SbomError, SessionError,
-    SetupError, ShrinkwrapError, SideError,
+    InstallError, LintError, LoadError, LockedError, MergeError, MirrorError, Refused, SbomError,
+    SessionError, SetupError, ShrinkwrapError, SideError,
 };
 use crate::registry::RegistryError;
 use crate::resolve::{LoadFailure, ResolveError, WorkspaceError};
@@ -275,12 +275,15 @@ impl From<LintError> for Failure {
     }
 }
 
-impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Self {
+impl From<MirrorError> for Failure {
+    fn from(error: MirrorError) -> Self {
         match error {
-            LoadError::Lock(error) => error.into(),
-            LoadError::Disk(error) => Self::of(&error, exit::DISK),
-            LoadError::NotInstalled(_) | LoadError::Node(..) => Self::of(&error, exit::USAGE),
+            MirrorError::Locked(error) => error.into(),
+            MirrorError::Lock(error) => error.into(),
+            MirrorError::Resolve(error) => error.into(),
+            MirrorError::Registry(error) => error.into(),
+            MirrorError::Store(error) => error.into(),
+            MirrorError::Disk(error) => error.into(),
         }
     }
 }
@@ -299,6 +302,16 @@ impl From<SbomError> for Failure {
                 exit: exit::LOCK,
                 ..Self::default()
             },
+        }
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Lock(error) => error.into(),
+            LoadError::Disk(error) => Self::of(&error, exit::DISK),
+            LoadError::NotInstalled(_) | LoadError::Node(..) => Self::of(&error, exit::USAGE),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::args::{FailOn, Lint, LintFormat};
 use super::errors::{Failure, exit};
-use super::lock_args::{FailOn, Lint, LintFormat};
 use super::npm_flags::NpmFlags;
 use super::paint::{Paint, count, one_line, packages, shortened};
 use super::{Context, settings, shown_path};

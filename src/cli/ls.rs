@@ -73,19 +73,8 @@ fn own_entry(lock: &lock::Lock) -> Manifest {
 }
 
 fn flags(args: &Ls) -> Vec<(String, String)> {
-    let kinds = |flag: &str, kinds: &[Kind]| {
-        let words = kinds.iter().map(|kind| match kind {
-            Kind::Dev => "dev",
-            Kind::Optional => "optional",
-            Kind::Peer => "peer",
-        });
-        let flag = flag.to_owned();
-        words
-            .map(|word| (flag.clone(), word.to_owned()))
-            .collect::<Vec<_>>()
-    };
-    let mut flags = kinds("omit", &args.omit);
-    flags.extend(kinds("include", &args.include));
+    let mut flags = Kind::settings("omit", &args.omit);
+    flags.extend(Kind::settings("include", &args.include));
     flags
 }
 

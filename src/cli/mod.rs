@@ -12,9 +12,10 @@ mod errors;
 mod install;
 mod interrupt;
 mod lint;
-mod lock_args;
 mod ls;
+mod manuals;
 mod merge;
+mod mirror;
 mod node;
 mod npm_flags;
 mod paint;
@@ -109,6 +110,9 @@ fn run(verb: Verb, context: &Context) -> Result<u8, Failure> {
         Verb::Ls(args) => ls::run(&args, context),
         Verb::Merge(args) => merge::run(&args, context),
         Verb::Sbom(args) => sbom::run(&args, context),
+        Verb::Mirror(args) => mirror::run(&args, context),
+        Verb::Completions(args) => Ok(manuals::completions(&args, context)),
+        Verb::Man(args) => manuals::man(&args, context),
         Verb::Store(args) => store::run(&args, context),
     }
 }
@@ -133,7 +137,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Ls(args) => args.json,
         Verb::Merge(args) => args.json,
         // Standard output is for a document of somebody else's form.
-        Verb::Sbom(_) => false,
+        Verb::Sbom(_) | Verb::Completions(_) | Verb::Man(_) => false,
+        Verb::Mirror(args) => args.json,
         Verb::Store(args) => args.is_json(),
     }
 }

@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::args::{Kind, Sbom, SbomFormat};
 use super::errors::{Failure, exit};
-use super::lock_args::{Sbom, SbomFormat};
 use super::npm_flags::NpmFlags;
 use super::paint::packages;
 use super::{Context, settings, shown_path};
@@ -15,14 +15,12 @@ use crate::target::Target;
 
 pub fn run(args: &Sbom, context: &Context) -> Result<u8, Failure> {
     let (project, lock) = settings::lock_place(args.path.as_deref())?;
-    let kinds = |name: &str, typed: &[super::lock_args::Kind]| {
-        let words = typed
-            .iter()
-            .map(|kind| (name.to_owned(), kind.word().to_owned()));
-        words.collect::<Vec<_>>()
-    };
     let npm = NpmFlags {
-        typed: [kinds("omit", &args.omit), kinds("include", &args.include)].concat(),
+        typed: [
+            Kind::settings("omit", &args.omit),
+            Kind::settings("include", &args.include),
+        ]
+        .concat(),
     };
     let (global, renderer) = (&context.global, &context.renderer);
     let session = settings::reading_session(global, project, &npm, renderer)?;

@@ -186,7 +186,7 @@ fn every_mode_gives_the_same_tree_cold_and_warm() {
         "node_modules/.bin/b -> ../@s/b/run",
         "node_modules/.package-lock.json 644 {}\n",
         "node_modules/@s/b/run 755 b",
-        "node_modules/a/cli.js 644 #!/usr/bin/env node\r\nx\r\n",
+        "node_modules/a/cli.js 755 #!/usr/bin/env node\r\nx\r\n",
         "node_modules/a/lib/deep/x 755 x",
         "node_modules/a/node_modules/.bin/c -> ../c/c.js",
         "node_modules/a/node_modules/c/c.js 755 c",
@@ -226,7 +226,7 @@ fn the_first_claimant_gets_a_bin_and_its_file_is_mended_in_private() {
         tree[2],
         "node_modules/a/cli.js 755 #!/usr/bin/env node\nx\r\n"
     );
-    assert_eq!(tree[3], "node_modules/z/cli.js 644 z");
+    assert_eq!(tree[3], "node_modules/z/cli.js 755 z");
     let want = cx.wanted.packages[0].integrity.as_ref().unwrap();
     let package = cx.store.lookup(want).unwrap();
     assert_eq!(

@@ -32,6 +32,13 @@ pub fn needs_registry(finding: &Finding) -> bool {
     )
 }
 
+/// Locations of entries that are to go.
+pub fn leaving(findings: &[Finding]) -> FxHashSet<&str> {
+    let unneeded = |finding: &&Finding| matches!(finding.rule, Rule::Unneeded | Rule::Extraneous);
+    let leaving = findings.iter().filter(unneeded);
+    leaving.map(|finding| finding.location.as_str()).collect()
+}
+
 /// Repairs what can be repaired. `dist` is what the registry states of a finding's version, `None`
 /// where it was not asked or does not have it.
 pub fn repair(
@@ -45,10 +52,15 @@ pub fn repair(
         legacy: lock.legacy.clone(),
         gone: FxHashSet::default(),
     };
+    let leaving = leaving(findings);
+    for location in &leaving {
+        work.remove(location);
+    }
     let mut fixed = Vec::new();
     for finding in findings {
         let done = match finding.rule {
-            Rule::Unneeded | Rule::Extraneous => work.remove(&finding.location),
+            // What was wrong with it went with it.
+            _ if leaving.contains(&*finding.location) => true,
             Rule::FalseFlag | Rule::MissingFlag => work.set_flags(tree, &finding.location),
             _ if needs_registry(finding) => {
                 dist(finding).is_some_and(|dist| work.restate(finding, &dist))
@@ -95,7 +107,7 @@ impl Work {
     }
 
     /// Takes an entry out, with the folder to which nothing links then.
-    fn remove(&mut self, location: &str) -> bool {
+    fn remove(&mut self, location: &str) {
         let names = self.names_to(location);
         if let (Some(legacy), Some(names)) = (&mut self.legacy, names) {
             remove_legacy(legacy, &names);
@@ -119,7 +131,6 @@ impl Work {
                 self.gone.extend(inside.cloned().collect::<Vec<_>>());
             }
         }
-        true
     }
 
     /// The flags that the graph gives, as npm writes them.

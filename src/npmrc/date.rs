@@ -74,9 +74,28 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     cycle * 146_097 + day_of_cycle - 719_468
 }
 
+/// Milliseconds since 1970 as ISO 8601 in UTC, as JavaScript's `toISOString`.
+///
+/// Source: Howard Hinnant's `civil_from_days`.
+pub fn format_date(milliseconds: i64) -> String {
+    let (seconds, thousandths) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{thousandths:03}Z")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse_date;
+    use super::{format_date, parse_date};
 
     #[test]
     fn dates_are_what_javascript_makes_of_them() {
@@ -98,5 +117,13 @@ mod tests {
         ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn milliseconds_become_dates() {
+        assert_eq!(format_date(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(format_date(951_782_400_007), "2000-02-29T00:00:00.007Z");
+        assert_eq!(format_date(1_767_225_599_000), "2025-12-31T23:59:59.000Z");
+        assert_eq!(format_date(-1), "1969-12-31T23:59:59.999Z");
     }
 }

@@ -21,7 +21,7 @@ use crate::disk::{self, DiskError};
 use ini::Value;
 
 pub use auth::{Credentials, Secret, masked};
-pub use date::parse_date;
+pub use date::{format_date, parse_date};
 pub use generation::{Allow, Allowed, Generation};
 pub use settings::{Fetching, Freshness, Proxies, ReplaceHost};
 

@@ -142,9 +142,11 @@ fn stated(
     tree: &Tree,
     findings: &[Finding],
 ) -> Result<BTreeMap<String, Dist>, LintError> {
+    let leaving = repair::leaving(findings);
     let needing: Vec<&Finding> = findings
         .iter()
         .filter(|finding| repair::needs_registry(finding) && is_registrys(tree, finding))
+        .filter(|finding| !leaving.contains(&*finding.location))
         .collect();
     let mut stated = BTreeMap::new();
     if needing.is_empty() {

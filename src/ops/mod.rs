@@ -14,6 +14,7 @@ mod load;
 mod locked;
 mod mend;
 mod merge;
+mod mirror;
 mod platforms;
 mod preview;
 mod sbom;
@@ -36,6 +37,7 @@ pub use merge::{
     MergeError, MergeOutcome, MergeRequest, Method, Setup, SetupError, SideError, fall_back,
     install_driver, merge_locks, merge_manifests, uninstall_driver,
 };
+pub use mirror::{MirrorError, MirrorOutcome, MirrorRequest, mirror};
 pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
 pub use sbom::{SbomError, SbomRequest, sbom};

@@ -34,7 +34,7 @@ pub use abbreviated::abbreviated;
 pub use error::{PickError, RegistryError};
 pub use packument::Packument;
 pub use pick::{PickOptions, pick};
-pub use tarballs::{Tarball, TarballRequest, Tarballs, foreign_host};
+pub use tarballs::{Tarball, TarballRequest, Tarballs, folder_path, foreign_host};
 
 use slots::{Job, Origin, Shared};
 

@@ -234,6 +234,12 @@ pub fn foreign_host(config: &Config, name: &str, url: &Url) -> Option<Url> {
     (!config.allows_host_of(&goes_to)).then_some(goes_to)
 }
 
+/// Where a folder registry has the tarball that is at `url` elsewhere; `None` where the address does
+/// not end in `/NAME/-/FILE`. `name` is a valid package name.
+pub fn folder_path(folder: &Path, name: &str, url: &str) -> Option<PathBuf> {
+    folder::tarball(folder, name, &Url::parse(url).ok()?)
+}
+
 fn scope(name: &str) -> Option<String> {
     let scope = name.split_once('/')?.0;
     scope.starts_with('@').then(|| scope.to_owned())

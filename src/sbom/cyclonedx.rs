@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Bom, Component, Licence, Stamp, iso};
+use super::{Bom, Component, Licence, Stamp, date};
 use crate::integrity::Algorithm;
 
 /// The document. Without a stamp it has neither serial number nor time.
@@ -13,7 +13,7 @@ pub fn document(bom: &Bom, stamp: &Stamp) -> Value {
     };
     let mut metadata = Map::new();
     if let Some(seconds) = stamp.timestamp {
-        metadata.insert("timestamp".to_owned(), iso(seconds).into());
+        metadata.insert("timestamp".to_owned(), date(seconds).into());
     }
     metadata.insert("lifecycles".to_owned(), json!([{ "phase": "pre-build" }]));
     metadata.insert(

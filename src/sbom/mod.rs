@@ -17,6 +17,7 @@ use crate::collate;
 use crate::diff::shown_address;
 use crate::integrity::{Algorithm, Integrity};
 use crate::json::truthy;
+use crate::npmrc::format_date;
 use crate::resolve::{Kind, Locked, NodeId, Omit, Tree};
 
 pub use licence::Licence;
@@ -222,33 +223,7 @@ fn join(name: &str, version: &str) -> String {
     }
 }
 
-/// Seconds since 1970 as ISO 8601 in UTC.
-///
-/// Source: Howard Hinnant's `civil_from_days`.
-fn iso(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn seconds_become_dates() {
-        assert_eq!(iso(0), "1970-01-01T00:00:00Z");
-        assert_eq!(iso(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(iso(1_767_225_599), "2025-12-31T23:59:59Z");
-        assert_eq!(iso(-1), "1969-12-31T23:59:59Z");
-    }
+/// Whole seconds since 1970 as both forms want them.
+fn date(seconds: i64) -> String {
+    format_date(seconds.saturating_mul(1000)).replace(".000Z", "Z")
 }

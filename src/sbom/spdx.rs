@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Bom, Component, Licence, Stamp, iso};
+use super::{Bom, Component, Licence, Stamp, date};
 use crate::resolve::Kind;
 
 const NO_ASSERTION: &str = "NOASSERTION";
@@ -42,7 +42,7 @@ pub fn document(bom: &Bom, stamp: &Stamp) -> Value {
     set(
         "creationInfo",
         json!({
-            "created": iso(stamp.timestamp.unwrap_or(0)),
+            "created": date(stamp.timestamp.unwrap_or(0)),
             "creators": [format!("Tool: heatseal-{}", env!("CARGO_PKG_VERSION"))],
         }),
     );

@@ -481,10 +481,13 @@ fn a_store_that_others_may_write_is_refused() {
 #[test]
 fn the_workshop_of_a_dead_process_is_swept() {
     let cx = fixture();
-    let dead = cx.path.join("v1/tmp/dead/0");
+    let dead = cx.path.join("v1/tmp/0123456789abcdef0123456789abcdef/0");
+    // What does not bear a name that the store gives is somebody else's.
+    let foreign = cx.path.join("v1/tmp/foreign");
     fs::create_dir_all(&dead).unwrap();
+    fs::create_dir_all(&foreign).unwrap();
     cx.add();
-    assert!(!dead.exists());
+    assert!(!dead.exists() && foreign.exists());
 }
 
 #[test]

@@ -27,6 +27,8 @@ fn every_verb_explains_itself_with_examples() {
         "i",
         "ci",
         "diff",
+        "lint",
+        "sbom",
         "platforms",
         "store",
     ] {

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, ValueEnum};
 
 use super::Runtime;
+use super::values::Kind;
 use crate::cli::npm_flags::NpmFlags;
 
 /// Explain who requires a package, and why it sits where it sits
@@ -128,12 +129,4 @@ pub struct Merge {
     pub runtime: Runtime,
     #[command(flatten)]
     pub npm: NpmFlags,
-}
-
-/// A kind of dependency, as npm's `--omit` and `--include` name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
-    Dev,
-    Optional,
-    Peer,
 }
