@@ -24,10 +24,15 @@ pub fn loading<'a>(binaries: &'a [Binary], target: &Target) -> Result<Vec<&'a Bi
     if !built.is_empty() {
         return Ok(built);
     }
+    // How new a libc it asks for is the loader's affair, and must not hide what else speaks against it.
+    let mut anywhere = target.clone();
+    if let Some(libc) = &mut anywhere.libc {
+        libc.version = None;
+    }
     let mut nearest = None;
     let mut fitting: Vec<&Binary> = Vec::new();
     for addon in &addons {
-        match fit(addon, target) {
+        match fit(addon, &anywhere) {
             Err(misfit) if is_far(&misfit) => nearest = nearest.max(Some(misfit)),
             _ => fitting.push(addon),
         }
