@@ -9,12 +9,12 @@ use std::sync::PoisonError;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use crate::integrity::Integrity;
+use crate::integrity::{Integrity, hex};
 use crate::manifest::Claims;
 use crate::name::PackageId;
 
 use super::disk::{
-    FileName, file_mode, hex, read_at, read_record, rewrite, stamp, unguessable, write_file,
+    FileName, file_mode, read_at, read_record, rewrite, stamp, unguessable, write_file,
 };
 use super::index::{Draft, Index, Record};
 use super::unpack::{self, Archive, Bench, has_crlf_shebang};

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::integrity::Integrity;
+use crate::integrity::{Integrity, hex};
 
 const MANIFEST: &[u8] = br#"{"name":"left","version":"1.0.0"}"#;
 
@@ -395,7 +395,7 @@ fn a_weaker_hash_leads_to_the_package_once_it_was_verified() {
     use sha1::Digest as _;
     let cx = fixture();
     let digest = sha1::Sha1::digest(&cx.tarball);
-    let weak = Integrity::from_shasum(&disk::hex(&digest)).unwrap();
+    let weak = Integrity::from_shasum(&hex(&digest)).unwrap();
     assert!(cx.store.lookup(&weak).is_none());
     cx.store
         .add(&mut Bench::default(), &left(), &cx.tarball, Some(&weak))

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
-use super::disk::{hex, read_at};
+use super::disk::read_at;
 use super::object::{FINDINGS, INDEX, TARBALL};
 use super::{Package, Sha512, Store, StoreError, is_given, open_folder};
-use crate::integrity::Integrity;
+use crate::integrity::{Integrity, hex};
 use crate::name::PackageId;
 
 /// What an audit found.
