@@ -128,9 +128,11 @@ pub fn version(data: &[u8]) {
     for mode in [Mode::Strict, Mode::Loose] {
         if let Some(version) = parse_version(text, mode) {
             assert!(compare(&version, &version).is_eq());
-            let again = parse_version(&version.to_string(), mode);
+            let written = version.to_string();
+            // Loosely read without its hyphen, a version may be written one byte too long for semver.
+            let again = parse_version(&written, mode);
             assert!(
-                again.is_some_and(|again| compare(&again, &version).is_eq()),
+                written.len() > 256 || again.is_some_and(|again| compare(&again, &version).is_eq()),
                 "{text:?}"
             );
         }
