@@ -1,5 +1,6 @@
 //! `install`: `node_modules` as the lock says, complete and proven, or not at all.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::complete;
@@ -15,6 +16,7 @@ use super::vacant;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
+use crate::limits::Limits;
 use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
 use crate::manifest::{self, Manifest, ManifestError};
@@ -214,16 +216,8 @@ pub fn install(
 fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutcome, InstallError> {
     let project = &session.project;
     let file = manifest::read(project)?;
-    let Some((lock_name, lock_bytes)) = lock::find(project, None)? else {
-        return Err(InstallError::NoLock {
-            project: project.display().to_string(),
-        });
-    };
     let limits = session.config.limits()?;
-    if lock_bytes.len() as u64 > limits.lock {
-        let (file, limit) = (lock_name, limits.lock);
-        return Err(LockError::TooLarge { file, limit }.into());
-    }
+    let (lock_name, lock_bytes) = find_lock(project, &limits)?;
     let manifest = Arc::new(file.manifest);
     let most_packages = limits.packages;
     let store = Store::open(&session.store, session.umask())?.with_limits(limits);
@@ -272,17 +266,7 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         policy: &policy,
     };
     let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
-    let selection = choice.select(&[])?;
-    if !request.allow_missing_integrity && !selection.unproven.is_empty() {
-        return Err(InstallError::MissingIntegrity {
-            lock: lock.file_name,
-            packages: selection.unproven,
-        });
-    }
-    complete::check_families(&lock, &selection, request, &manifest)?;
-    if !request.looks_as_it_comes() {
-        complete::check_binaries(session, &store, &lock, &selection, request)?;
-    }
+    let selection = complete_selection(choice, &store, &lock, &manifest)?;
     if let Some(packages) = current {
         return up_to_date(packages);
     }
@@ -306,6 +290,42 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         digest: (!frozen_would_refuse).then_some(&*digest),
     };
     run.put_in_place(&selection, outcome)
+}
+
+/// The project's lock, as its name and bytes.
+fn find_lock(project: &Path, limits: &Limits) -> Result<(String, Vec<u8>), InstallError> {
+    let Some((file, bytes)) = lock::find(project, None)? else {
+        return Err(InstallError::NoLock {
+            project: project.display().to_string(),
+        });
+    };
+    if bytes.len() as u64 > limits.lock {
+        let limit = limits.lock;
+        return Err(LockError::TooLarge { file, limit }.into());
+    }
+    Ok((file, bytes))
+}
+
+/// What is to be installed: proven, and with the binaries that the target needs.
+fn complete_selection(
+    choice: Choice<'_>,
+    store: &Store,
+    lock: &Lock,
+    manifest: &Manifest,
+) -> Result<Selection, InstallError> {
+    let request = choice.request;
+    let selection = choice.select(&[])?;
+    if !request.allow_missing_integrity && !selection.unproven.is_empty() {
+        return Err(InstallError::MissingIntegrity {
+            lock: lock.file_name.clone(),
+            packages: selection.unproven,
+        });
+    }
+    complete::check_families(lock, &selection, request, manifest)?;
+    if !request.looks_as_it_comes() {
+        complete::check_binaries(choice.session, store, lock, &selection, request)?;
+    }
+    Ok(selection)
 }
 
 /// The lock's tree, held against package.json and the platform.

@@ -5,32 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::json::truthy;
 use crate::lock::{self, Index, Lock, Place};
+use crate::resolve::Kind;
 use crate::spec::{Mode, Prerelease, Range, SpecKind, parse_argument, parse_version};
-
-/// What kind of dependency an edge is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Workspace,
-    Prod,
-    Dev,
-    Optional,
-    Peer,
-    PeerOptional,
-}
-
-impl Kind {
-    /// As npm calls it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Workspace => "workspace",
-            Self::Prod => "prod",
-            Self::Dev => "dev",
-            Self::Optional => "optional",
-            Self::Peer => "peer",
-            Self::PeerOptional => "peerOptional",
-        }
-    }
-}
 
 /// One package folder; a link and its target are one node, at the target's location.
 #[derive(Debug, Clone)]

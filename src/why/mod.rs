@@ -9,8 +9,9 @@ pub mod graph;
 pub mod json;
 pub mod place;
 
+pub use crate::resolve::Kind;
 pub use chains::Chains;
-pub use graph::{Graph, Kind};
+pub use graph::Graph;
 pub use place::Reason;
 
 use crate::collate;
