@@ -366,48 +366,6 @@ fn an_optional_dependency_without_an_entry_is_missing() {
 }
 
 #[test]
-fn what_nobody_published_may_be_missing_where_the_family_serves_the_target() {
-    let member = |os: &str| json!({"os": [os], "cpu": ["x64"]});
-    let registry = Registry::new()
-        .package("fast", "1.0.0")
-        .manifest(json!({"optionalDependencies": {
-            "@fast/linux": "1.0.0", "@fast/darwin": "1.0.0", "@fast/plan9": "1.0.0", "lone": "1.0.0",
-        }}))
-        .package("@fast/linux", "1.0.0")
-        .manifest(member("linux"))
-        .package("@fast/darwin", "1.0.0")
-        .manifest(member("darwin"))
-        .package("lone", "1.0.0");
-    let manifest = json!({"name": "p", "dependencies": {"fast": "1"}});
-    let project = Project::with(&manifest, &registry);
-    project.run(&["shrinkwrap"]).exits(0);
-    let linux = ["ci", "--target", "linux-x64"];
-    project
-        .run(&linux)
-        .exits(0)
-        .says(&["@fast/plan9@1.0.0 is neither in the lock nor in the registry"]);
-    let remove = |name: &str| {
-        project.edit_lock(|lock| {
-            let packages = lock["packages"].as_object_mut().unwrap();
-            packages
-                .shift_remove(&format!("node_modules/{name}"))
-                .unwrap();
-        });
-    };
-    let whole = project.read("npm-shrinkwrap.json");
-    // What can be had is missing, whoever it is for, and so is what has no family.
-    for name in ["@fast/darwin", "@fast/linux", "lone"] {
-        remove(name);
-        let missing = format!("Missing: {name}@1.0.0");
-        project.run(&linux).exits(3).says(&[&missing]);
-        project.put("npm-shrinkwrap.json", &whole);
-    }
-    fs::remove_dir_all(project.registry.join("lone")).unwrap();
-    remove("lone");
-    project.run(&linux).exits(3).says(&["Missing: lone@1.0.0"]);
-}
-
-#[test]
 fn no_lock_exits_3() {
     let project = Project::demo();
     project.run(&["ci"]).exits(3);

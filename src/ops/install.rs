@@ -12,7 +12,6 @@ use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
-use super::vacant;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
@@ -338,13 +337,7 @@ pub(super) fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let mut differences = resolve::disagreements(&tree, request.frozen)?;
-    let vacant: Option<Vec<_>> = differences.iter().map(|one| one.vacancy).collect();
-    if let Some(vacant) = vacant.filter(|vacant| !vacant.is_empty()) {
-        let harmless = vacant::harmless(session, request, &tree, &vacant);
-        let is_harmless = |edge| harmless.contains(&edge);
-        differences.retain(|one| !one.vacancy.is_some_and(is_harmless));
-    }
+    let differences = resolve::disagreements(&tree, request.frozen)?;
     if !differences.is_empty() {
         let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {

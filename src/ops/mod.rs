@@ -22,7 +22,6 @@ mod session;
 mod shrinkwrap;
 mod source;
 mod stale;
-mod vacant;
 mod verify;
 mod wanted;
 

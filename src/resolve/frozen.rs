@@ -15,8 +15,6 @@ pub struct Disagreement {
     pub text: String,
     /// Where the project itself or a workspace asks for it.
     pub demand: Option<Demand>,
-    /// It is only that the lock has nothing for this optional dependency of a package.
-    pub vacancy: Option<EdgeId>,
 }
 
 /// A dependency as written in a manifest of the project's own.
@@ -56,13 +54,9 @@ pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<Disagreement>, R
                 assert_not_overridden(tree, *edge)?;
             }
             let text = disagreement(tree, id, *edge, complete);
-            let is_vacant = tree.edge(*edge).to.is_none()
-                && tree.edge(*edge).kind == Kind::Optional
-                && !tree.is_mine(id);
             lines.extend(text.map(|text| Disagreement {
                 text,
                 demand: demand(tree, id, *edge),
-                vacancy: is_vacant.then_some(*edge),
             }));
         }
     }
