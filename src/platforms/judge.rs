@@ -9,6 +9,7 @@ use super::Verdict;
 use super::evidence::{Evidence, File, Tool};
 use super::facts::{Binary, Download, Facts, Kind, Recipe};
 use super::fit::{Misfit, fit};
+use super::inspect::signs::{ARCHIVES, FETCHING};
 use super::prebuilds::{Wanted, choose, prebuild};
 use crate::target::{LibcFamily, Target};
 
@@ -309,20 +310,8 @@ fn custom(facts: &Facts) -> Option<Cell> {
     found
 }
 
-/// Signs of a script that compiles, of one that fetches, and of what is fetched.
+/// Signs of a script that compiles.
 const BUILDING: [&str; 4] = ["node-gyp", "node-gyp-build", "cmake", "cargo"];
-const FETCHING: [&str; 8] = [
-    "https.get",
-    "https.request",
-    "http.get",
-    "fetch(",
-    "axios",
-    "request(",
-    "curl",
-    "wget",
-];
-
-const ARCHIVES: [&str; 4] = [".tar.gz", ".tgz", ".zip", "unzip"];
 
 fn by_signs(signs: &[String]) -> Verdict {
     let says = |words: &[&str]| signs.iter().any(|sign| words.contains(&sign.as_str()));

@@ -16,7 +16,7 @@ mod node;
 mod package;
 mod pe;
 mod recipes;
-mod signs;
+pub mod signs;
 mod steps;
 
 pub use bytes::ends_in;

@@ -12,16 +12,25 @@ const MOST_SIGNS: usize = 32;
 /// A path in a script is no longer.
 const LONGEST_PATH: usize = 256;
 
-/// Words that tell what a script is about.
-const WORDS: [&str; 23] = [
-    "node-gyp-build",
-    "node-gyp",
-    "node-pre-gyp",
-    "prebuild-install",
-    "cmake",
-    "cargo",
-    "python",
-    "child_process",
+/// Words that tell what a script is about, in the order in which they are told.
+const WORDS: [&[&str]; 4] = [
+    &[
+        "node-gyp-build",
+        "node-gyp",
+        "node-pre-gyp",
+        "prebuild-install",
+        "cmake",
+        "cargo",
+        "python",
+        "child_process",
+    ],
+    &FETCHING,
+    &ARCHIVES,
+    &["chmod", "process.platform", "npm_config_"],
+];
+
+/// Signs of a script that fetches.
+pub const FETCHING: [&str; 8] = [
     "https.get",
     "https.request",
     "http.get",
@@ -30,14 +39,10 @@ const WORDS: [&str; 23] = [
     "request(",
     "curl",
     "wget",
-    "unzip",
-    ".tar.gz",
-    ".tgz",
-    ".zip",
-    "chmod",
-    "process.platform",
-    "npm_config_",
 ];
+
+/// Signs of what is fetched.
+pub const ARCHIVES: [&str; 4] = ["unzip", ".tar.gz", ".tgz", ".zip"];
 
 /// Hosts, then words, of the file that a command runs and of those that it requires by path.
 pub fn of_command(package: &Package<'_>, command: &str) -> Vec<String> {
@@ -106,7 +111,7 @@ fn signs(texts: &[String]) -> Vec<String> {
     }
     signs.truncate(MOST_SIGNS / 2);
     let said = |word: &str| texts.iter().any(|text| has_word(text, word));
-    let words = WORDS.iter().filter(|word| said(word));
+    let words = WORDS.into_iter().flatten().filter(|word| said(word));
     signs.extend(words.map(|word| (*word).to_owned()));
     signs.truncate(MOST_SIGNS);
     signs
