@@ -59,6 +59,8 @@ fn names_and_targets_of_bins() {
             named("35 backslash", "..\\x"),
             named("35 slash", "a/b"),
             named("35 scope that climbs", "@s/../x"),
+            named("35 scope of dots", "@../x"),
+            named("35 scope without a name", "@/x"),
             published(
                 "35 control character",
                 Refused(3, &["error[EINVALIDENTRY]", "node_modules/evil", "bin"]),
