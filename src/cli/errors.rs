@@ -6,7 +6,7 @@ use std::io;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
-use super::paint::{Paint, message, one_line};
+use super::paint::{LONGEST_LINE, Paint, message, message_of, one_line};
 use crate::diff::DiffError;
 use crate::diff::ignore::RuleError;
 use crate::disk::DiskError;
@@ -109,7 +109,10 @@ impl Failure {
             format!("[{}]", one_line(&self.code))
         };
         let head = paint.red(format!("error{code}"));
-        let mut lines = vec![format!("{head}: {}", message(&self.message))];
+        // What happened and what to do fit into 400 bytes, whatever foreign names are in them.
+        let hints: usize = self.hints.iter().map(|hint| hint.len() + 8).sum();
+        let most = 360_usize.saturating_sub(hints).clamp(200, LONGEST_LINE);
+        let mut lines = vec![format!("{head}: {}", message_of(&self.message, most))];
         let shown = self.details.iter().take(MOST_DETAILS);
         lines.extend(shown.map(|detail| format!("  {}", message(detail))));
         if self.details.len() > MOST_DETAILS {

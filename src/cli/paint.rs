@@ -60,13 +60,15 @@ impl Paint {
     }
 }
 
-/// Foreign text fit for a terminal: control characters but line breaks and tabs become visible,
-/// so do those that reorder text.
+/// Foreign text fit for a terminal: control characters but line breaks become visible, so do those
+/// that reorder text; a tab becomes a space.
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let keeps_its_place = !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if matches!(c, '\n' | '\t') || (!c.is_control() && keeps_its_place) {
+        if c == '\t' {
+            out.push(' ');
+        } else if c == '\n' || (!c.is_control() && keeps_its_place) {
             out.push(c);
         } else {
             let _ = write!(out, "\\u{{{:x}}}", c as u32);
@@ -80,24 +82,33 @@ pub const LONGEST_LINE: usize = 340;
 
 /// `visible`, each line shortened in its middle: what happened stands at one end or the other.
 pub fn message(text: &str) -> String {
+    message_of(text, LONGEST_LINE)
+}
+
+/// A [`message`] whose lines have at most so many bytes.
+pub fn message_of(text: &str, most: usize) -> String {
     let visible = visible(text);
-    if visible.len() <= LONGEST_LINE {
+    if visible.len() <= most {
         return visible;
     }
     let lines: Vec<String> = visible
         .split('\n')
-        .map(|line| shortened(line.to_owned()))
+        .map(|line| without_middle(line.to_owned(), most))
         .collect();
     lines.join("\n")
 }
 
 /// A line without its middle, where it is too long.
 pub fn shortened(line: String) -> String {
-    if line.len() <= LONGEST_LINE {
+    without_middle(line, LONGEST_LINE)
+}
+
+fn without_middle(line: String, most: usize) -> String {
+    if line.len() <= most {
         return line;
     }
-    let head = line.floor_char_boundary(LONGEST_LINE * 2 / 3);
-    let tail = line.ceil_char_boundary(line.len() - LONGEST_LINE / 3 + 4);
+    let head = line.floor_char_boundary(most * 2 / 3);
+    let tail = line.ceil_char_boundary(line.len() - most / 3 + 4);
     format!("{}…{}", &line[..head], &line[tail..])
 }
 
