@@ -7,6 +7,8 @@ use crate::integrity::Integrity;
 use crate::manifest::Difference;
 use crate::name::PackageId;
 
+use super::path::is_unseen;
+
 /// Why a tarball did not enter the store.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum StoreError {
@@ -140,24 +142,21 @@ impl Flaw {
     }
 }
 
-/// Foreign bytes for a message: escaped, at most about 120 characters.
+/// Foreign bytes for a message: escaped, at most about 90 bytes.
 pub(super) fn printable(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes.get(..480).unwrap_or(bytes));
-    let mut shown: String = text
-        .chars()
-        .take(120)
-        .flat_map(|c| {
-            let escape = c.is_control() || c == '\u{fffd}';
-            let (escaped, plain) = if escape {
-                (Some(c.escape_unicode()), None)
-            } else {
-                (None, Some(c))
-            };
-            escaped.into_iter().flatten().chain(plain)
-        })
-        .collect();
-    if text.chars().count() > 120 {
-        shown.push('…');
+    const MOST: usize = 90;
+    let text = String::from_utf8_lossy(bytes.get(..4 * MOST).unwrap_or(bytes));
+    let mut shown = String::new();
+    for c in text.chars() {
+        if shown.len() >= MOST {
+            shown.push('…');
+            break;
+        }
+        if c.is_control() || c == '\u{fffd}' || is_unseen(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
     }
     shown
 }
@@ -217,6 +216,8 @@ pub enum Rule {
     UnknownKey(String),
     #[error("its header has a wrong checksum")]
     Checksum,
+    #[error("its path has a prefix that readers of other tar formats do not see")]
+    Prefix,
     #[error("it has a link's target, but is no link")]
     NoLink,
     #[error("a field of its header is not a number")]
@@ -241,6 +242,10 @@ pub enum Rule {
     TooLarge(u64),
     #[error("it has more than {0} entries; raise --max-entries if it is honest")]
     TooMany(usize),
+    #[error("its entries lie in more than {0} folders; raise --max-entries if it is honest")]
+    TooManyFolders(usize),
+    #[error("its paths have more than {0} bytes together; raise --max-entries if it is honest")]
+    LongPaths(usize),
     #[error("it has an extended header of more than {0} bytes")]
     MetadataTooLarge(u64),
     #[error("it has no package.json")]

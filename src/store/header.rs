@@ -1,6 +1,7 @@
 //! Tar's 512-byte headers, and the pax and GNU records that amend them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::error::{Flaw, Rule, printable};
 use super::tar::BLOCK;
@@ -33,13 +34,7 @@ impl<'a> Header<'a> {
 /// Parses a header block whose checksum holds.
 pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header<'_>, Flaw> {
     let name = until_nul(&block[..100]);
-    // Only POSIX's own magic gives the prefix its meaning; GNU keeps times there.
-    let posix = &block[257..263] == b"ustar\0";
-    let prefix = if posix {
-        until_nul(&block[345..500])
-    } else {
-        &[]
-    };
+    let prefix = until_nul(&block[345..500]);
     let mut header = Header {
         name,
         prefix,
@@ -50,6 +45,10 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header<'_>, Flaw> {
     };
     if octal(&block[148..156]) != Some(checksum(block)) {
         return Err(header.flaw(Rule::Checksum));
+    }
+    // With another magic, GNU's or none, some readers prepend the prefix and some do not.
+    if !prefix.is_empty() && &block[257..265] != b"ustar\x0000" {
+        return Err(header.flaw(Rule::Prefix));
     }
     if !NUMBERS
         .iter()
@@ -166,12 +165,7 @@ impl<'a> Metadata<'a> {
     }
 
     fn pax(&mut self, body: &'a [u8]) -> Result<(), Rule> {
-        let mut seen: Vec<&[u8]> = Vec::new();
         records(body, |key, value| {
-            if seen.contains(&key) {
-                return Err(Rule::RepeatedKey(printable(key)));
-            }
-            seen.push(key);
             match key {
                 b"path" => self.path = Some(text(value)?),
                 b"linkpath" => self.link = Some(text(value)?),
@@ -212,8 +206,11 @@ fn harmless(key: &[u8], value: &[u8]) -> Result<(), Rule> {
     let plain = [
         "atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment", "dev", "ino", "nlink",
     ];
+    // Vendors' keys for sparse files and for parts of one are no mere notes.
+    let frames = key.starts_with(b"GNU.")
+        || matches!(key, b"SCHILY.realsize" | b"SCHILY.size" | b"SUN.holesdata");
     let known = plain.iter().any(|name| name.as_bytes() == key)
-        || key.contains(&b'.') && !key.starts_with(b"GNU.sparse.")
+        || key.contains(&b'.') && !frames
         || matches!(key, b"charset" | b"hdrcharset") && value == b"ISO-IR 10646 2000 UTF-8";
     if known {
         Ok(())
@@ -222,11 +219,12 @@ fn harmless(key: &[u8], value: &[u8]) -> Result<(), Rule> {
     }
 }
 
-/// Reads `LENGTH KEY=VALUE\n` records; the length counts all of its record.
+/// Reads `LENGTH KEY=VALUE\n` records, each key once; the length counts all of its record.
 fn records<'a>(
     mut body: &'a [u8],
     mut each: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), Rule>,
 ) -> Result<(), Rule> {
+    let mut seen = BTreeSet::new();
     while !body.is_empty() {
         let space = memchr::memchr(b' ', body).ok_or(Rule::BadMetadata)?;
         let digits = &body[..space];
@@ -243,7 +241,11 @@ fn records<'a>(
         if equals == 0 {
             return Err(Rule::BadMetadata);
         }
-        each(&field[..equals], &field[equals + 1..])?;
+        let key = &field[..equals];
+        if !seen.insert(key) {
+            return Err(Rule::RepeatedKey(printable(key)));
+        }
+        each(key, &field[equals + 1..])?;
         body = rest;
     }
     Ok(())

@@ -16,6 +16,7 @@ mod error;
 mod gzip;
 mod header;
 pub mod index;
+mod names;
 mod object;
 mod path;
 mod scan;

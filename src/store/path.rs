@@ -122,9 +122,16 @@ fn is_device(part: &str) -> bool {
     is_port(word) && digit && digits.next().is_none()
 }
 
-/// Characters that take no room, which HFS+ ignores in names and nobody sees anywhere.
-fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+/// Characters that ext4 and HFS+ ignore in names and that nobody sees: Unicode's
+/// `Default_Ignorable_Code_Point`, and the marks of HFS+.
+pub(super) fn is_unseen(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// What a disk that ignores case and Unicode form makes of a path: full case fold, then NFC.
@@ -134,6 +141,7 @@ pub(super) fn fold(path: &str) -> String {
     }
     path.nfd()
         .filter(|c| !is_unseen(*c))
+        .flat_map(char::to_lowercase) // a capital sharp s has no other way to two
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfc()
@@ -230,6 +238,10 @@ mod tests {
             ("straße", "STRASSE"),
             ("ﬁ", "fi"),
             ("e\u{301}", "\u{e9}"),
+            ("\u{1e9e}", "\u{df}"),
+            ("\u{1e9e}", "SS"),
+            ("\u{212a}", "k"),
+            ("\u{2764}\u{fe0f}", "\u{2764}"),
         ] {
             assert_eq!(fold(a), fold(b), "{a} {b}");
         }

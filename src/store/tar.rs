@@ -6,11 +6,10 @@
 
 use std::borrow::Cow;
 
-use rustc_hash::FxHashMap;
-
 use super::Limits;
 use super::error::{Flaw, Rule, printable};
 use super::header::{self, Header, Metadata};
+use super::names::{Names, What};
 use super::path;
 
 pub(super) const BLOCK: usize = 512;
@@ -41,26 +40,12 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>,
         limits,
         entries: 0,
         root: None,
-        names: FxHashMap::default(),
+        names: Names::new(limits.entries),
         contents: Contents::default(),
         metadata: Metadata::default(),
     };
     while walk.step()? {}
     walk.finish()
-}
-
-/// What a folded path stands for.
-struct Known {
-    path: String,
-    what: What,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum What {
-    Folder,
-    /// The place in the list of files.
-    File(usize),
-    Link,
 }
 
 struct Walk<'a, 'l> {
@@ -69,7 +54,7 @@ struct Walk<'a, 'l> {
     limits: &'l Limits,
     entries: usize,
     root: Option<String>,
-    names: FxHashMap<String, Known>,
+    names: Names,
     contents: Contents<'a>,
     metadata: Metadata<'a>,
 }
@@ -143,7 +128,11 @@ impl<'a> Walk<'a, '_> {
             Some(_) => return Err(Rule::SeveralRoots),
         }
         let path = split.rest;
+        if metadata.link.is_some() && header.kind != b'2' {
+            return Err(Rule::NoLink);
+        }
         match header.kind {
+            b'7' if name.ends_with('/') => Err(Rule::FileAndFolder),
             b'5' => self.folder(&path, size),
             b'0' | 0 if name.ends_with('/') => self.folder(&path, size),
             b'0' | 0 | b'7' => {
@@ -181,8 +170,11 @@ impl<'a> Walk<'a, '_> {
         if path.is_empty() {
             return Ok(());
         }
-        self.know_parents(path)?;
-        self.know_folder(path)
+        match self.names.add(path, What::Folder)? {
+            None | Some(What::Folder) => Ok(()),
+            Some(What::Link) => Err(Rule::ThroughLink),
+            Some(What::File(_)) => Err(Rule::FileAndFolder),
+        }
     }
 
     fn file(&mut self, path: Cow<'_, str>, executable: bool, bytes: &'a [u8]) -> Result<(), Rule> {
@@ -194,31 +186,16 @@ impl<'a> Walk<'a, '_> {
             executable,
             bytes,
         };
-        self.know_parents(&file.path)?;
-        let folded = path::fold(&file.path);
-        if let Some(known) = self.names.get(&folded) {
-            return self.again(known, &file);
+        let at = self.contents.files.len();
+        match self.names.add(&file.path, What::File(at))? {
+            None => self.contents.files.push(file),
+            Some(What::Folder) => return Err(Rule::FileAndFolder),
+            Some(What::Link) => return Err(Rule::ThroughLink),
+            // The same file once more is harmless: every reader ends with the same tree.
+            Some(What::File(at)) if self.contents.files.get(at) == Some(&file) => {}
+            Some(What::File(_)) => return Err(Rule::Twice),
         }
-        let known = Known {
-            path: file.path.clone(),
-            what: What::File(self.contents.files.len()),
-        };
-        self.names.insert(folded, known);
-        self.contents.files.push(file);
         Ok(())
-    }
-
-    /// The same file once more is harmless: every reader ends with the same tree.
-    fn again(&self, known: &Known, file: &File<'_>) -> Result<(), Rule> {
-        match known.what {
-            _ if known.path != file.path => Err(Rule::Twins(printable(known.path.as_bytes()))),
-            What::Folder => Err(Rule::FileAndFolder),
-            What::Link => Err(Rule::ThroughLink),
-            What::File(at) => match self.contents.files.get(at) {
-                Some(former) if former == file => Ok(()),
-                _ => Err(Rule::Twice),
-            },
-        }
     }
 
     fn link(&mut self, path: &str, target: &[u8]) -> Result<(), Rule> {
@@ -226,60 +203,12 @@ impl<'a> Walk<'a, '_> {
         if path.is_empty() || !path::link_stays_inside(path, target) {
             return Err(Rule::LinkLeaves);
         }
-        self.know_parents(path)?;
-        let known = Known {
-            path: path.to_owned(),
-            what: What::Link,
-        };
-        if self.names.insert(path::fold(path), known).is_some() {
+        if self.names.add(path, What::Link)?.is_some() {
             return Err(Rule::Twice);
         }
         let note = format!("the link \"{}\" is left out", printable(path.as_bytes()));
         self.contents.notes.push(note);
         Ok(())
-    }
-
-    fn know_parents(&mut self, path: &str) -> Result<(), Rule> {
-        let Some((parent, _)) = path.rsplit_once('/') else {
-            return Ok(());
-        };
-        // Neighbours in an archive share their folder, which is then known with all above it.
-        if self
-            .contents
-            .files
-            .last()
-            .and_then(|file| file.path.rsplit_once('/'))
-            .map(|(last, _)| last)
-            == Some(parent)
-        {
-            return Ok(());
-        }
-        for (at, _) in path.match_indices('/') {
-            self.know_folder(&path[..at])?;
-        }
-        Ok(())
-    }
-
-    fn know_folder(&mut self, folder: &str) -> Result<(), Rule> {
-        let key = path::fold(folder);
-        match self.names.get(&key) {
-            Some(known) if known.path != folder => {
-                Err(Rule::Twins(printable(known.path.as_bytes())))
-            }
-            Some(known) => match known.what {
-                What::Folder => Ok(()),
-                What::Link => Err(Rule::ThroughLink),
-                What::File(_) => Err(Rule::FileAndFolder),
-            },
-            None => {
-                let known = Known {
-                    path: folder.to_owned(),
-                    what: What::Folder,
-                };
-                self.names.insert(key, known);
-                Ok(())
-            }
-        }
     }
 
     fn finish(mut self) -> Result<Contents<'a>, Flaw> {
@@ -301,7 +230,7 @@ impl<'a> Walk<'a, '_> {
                 return true;
             }
             let new = format!("{stem}.npmignore");
-            if names.contains_key(&path::fold(&new)) {
+            if names.has(&new) {
                 return false;
             }
             file.path = new;

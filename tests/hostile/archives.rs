@@ -170,6 +170,19 @@ fn names_in_archives() {
                 ],
             ),
             with(
+                "9 capital sharp s",
+                &[BAD, "case"],
+                &[file("package/\u{1e9e}", "1"), file("package/\u{df}", "2")],
+            ),
+            with(
+                "9 a mark that picks a picture",
+                &[BAD, "case"],
+                &[
+                    file("package/\u{2764}", "1"),
+                    file("package/\u{2764}\u{fe0f}", "2"),
+                ],
+            ),
+            with(
                 "9 ligature",
                 &[BAD, "case"],
                 &[file("package/\u{fb01}", "1"), file("package/fi", "2")],
@@ -273,6 +286,19 @@ fn links_and_kinds() {
                 "10 link by GNU",
                 leaves,
                 &[gnu(b'K', "../../../secret"), symlink("package/d", "lib")],
+            ),
+            with(
+                "10 a link's target for a file",
+                &[BAD, "no link"],
+                &[gnu(b'K', "../../../secret"), file("package/d", "")],
+            ),
+            with(
+                "10 a link's target for a file, by pax",
+                &[BAD, "no link"],
+                &[
+                    pax(b'x', &[("linkpath", b"../../../secret")]),
+                    file("package/d", ""),
+                ],
             ),
             with(
                 "10 chain of links",
@@ -390,6 +416,27 @@ fn links_and_kinds() {
                     file("package/z", ""),
                 ],
             ),
+            with(
+                "18 sparse by another vendor",
+                &[BAD, "SCHILY.realsize"],
+                &[
+                    pax(b'x', &[("SCHILY.realsize", b"9")]),
+                    file("package/z", ""),
+                ],
+            ),
+            with(
+                "18 multi-volume by pax",
+                &[BAD, "GNU.volume.size"],
+                &[
+                    pax(b'g', &[("GNU.volume.size", b"9")]),
+                    file("package/z", ""),
+                ],
+            ),
+            with(
+                "18 a contiguous file with a folder's name",
+                &[BAD, "same name"],
+                &[entry(b'7', "package/d/", "x")],
+            ),
             archive(
                 "18 contiguous files are files",
                 Installed(&[], &["node_modules/evil/seven", "node_modules/evil/zero"]),
@@ -504,6 +551,24 @@ fn ambiguous_archives() {
                     pax(b'x', &[("path", b"package/p"), ("path", b"package/q")]),
                     file("package/a", ""),
                 ],
+            ),
+            with(
+                "22 key twice in a global header",
+                &[BAD, "\"comment\" twice"],
+                &[
+                    pax(b'g', &[("comment", b"1"), ("comment", b"2")]),
+                    file("package/a", ""),
+                ],
+            ),
+            with(
+                "23 a prefix that only some readers see",
+                &[BAD, "prefix"],
+                &[file("package/x", "").prefix("package").magic(b"ustar  \0")],
+            ),
+            with(
+                "23 a prefix under another version of tar",
+                &[BAD, "prefix"],
+                &[file("x", "").prefix("package").magic(b"ustar\x0001")],
             ),
             with(
                 "24 global path",

@@ -6,7 +6,7 @@ use heatseal::integrity::Integrity;
 use serde_json::{Map, Value, json};
 
 use crate::case::{CI, Case, Installed, LOCK, Outcome, Refused, all_as_expected, case};
-use crate::tar::{MANIFEST, bomb, entry, file, gzip};
+use crate::tar::{MANIFEST, bomb, entry, file, gnu, gzip, pax};
 use crate::world::{Reply, World};
 
 fn tarball(name: &'static str, words: &'static [&'static str], bytes: Vec<u8>) -> Case {
@@ -55,6 +55,16 @@ fn bombs_in_tarballs() {
                 "151 100,000 entries",
                 &[BAD, "50000 entries", "--max-entries"],
                 many,
+            ),
+            tarball(
+                "151 a hundred entries in 90,000 folders",
+                &[BAD, "--max-entries"],
+                folders_without_end(100),
+            ),
+            tarball(
+                "151 paths of many megabytes",
+                &[BAD, "--max-entries"],
+                long_paths(5_000),
             ),
             tarball(
                 "152 a pax header of 64 MiB",
@@ -129,6 +139,55 @@ fn bombs_in_tarballs() {
             ),
         ],
     );
+}
+
+/// Entries each of which names 900 folders that no other one names.
+fn folders_without_end(entries: usize) -> Vec<u8> {
+    let mut tar = file("package/package.json", MANIFEST).bytes();
+    for number in 0..entries {
+        let path = format!("package/{number}/{}x", "d/".repeat(900));
+        tar.extend(gnu(b'L', path).bytes());
+        tar.extend(file("package/a", "").bytes());
+    }
+    tar.extend([0; 1024]);
+    gzip(&tar)
+}
+
+fn long_paths(entries: usize) -> Vec<u8> {
+    let folder = "n".repeat(200) + "/";
+    let mut tar = file("package/package.json", MANIFEST).bytes();
+    for number in 0..entries {
+        let path = format!("package/{}{number}", folder.repeat(18));
+        tar.extend(gnu(b'L', path).bytes());
+        tar.extend(file("package/a", "").bytes());
+    }
+    tar.extend([0; 1024]);
+    gzip(&tar)
+}
+
+/// Files before each of which stands a pax header of so many records that mean nothing.
+fn records_without_end(files: usize, records: usize) -> Vec<u8> {
+    let keys: Vec<String> = (0..records).map(|number| format!("v.{number}")).collect();
+    let records: Vec<(&str, &[u8])> = keys.iter().map(|key| (key.as_str(), &b""[..])).collect();
+    let header = pax(b'x', &records).bytes();
+    let mut tar = file("package/package.json", MANIFEST).bytes();
+    for number in 0..files {
+        tar.extend(&header);
+        tar.extend(file(format!("package/{number}"), "").bytes());
+    }
+    tar.extend([0; 1024]);
+    gzip(&tar)
+}
+
+#[test]
+fn a_header_of_very_many_records_is_read_at_once() {
+    let world = World::new();
+    world.wants(json!({"evil": "1.0.0"}));
+    let bytes = records_without_end(10, 60_000);
+    world.tarball("evil", "1.0.0", &bytes);
+    world.lock(&[("node_modules/evil", world.entry("evil", "1.0.0", &bytes))]);
+    let run = world.run(CI[0]).unwrap();
+    assert_eq!(run.code, 0, "{}", run.stderr);
 }
 
 fn answer(name: &'static str, outcome: Outcome, reply: impl Fn() -> Reply + 'static) -> Case {
