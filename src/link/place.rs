@@ -13,7 +13,7 @@ use super::bins::{self, Bin};
 use super::plan::{Bundled, Link, Place, Plan, Purpose, is_installed};
 use super::swap::Staging;
 use super::{LinkError, LinkMode};
-use crate::store::disk::{FileName, create_file, read_record};
+use crate::store::disk::{FileName, PIECE, copy_record, create_file, read_record};
 use crate::store::index::Record;
 use crate::store::{Archive, Package, file_mode, has_crlf_shebang};
 
@@ -211,6 +211,16 @@ impl Carrier {
                     .map_err(disk("write", item.path));
             }
             Content::Memory(bytes) => bytes.to_vec(),
+            Content::Stored(store, record) if record.stamp.size > PIECE as u64 => {
+                let mut name = FileName::default();
+                let first = |piece| if mends { bins::mended(piece) } else { piece };
+                let (from, to) = ((store, name.of(item.number)), (folder, item.path));
+                return match copy_record(from, &record, to, mode, first) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(PlaceError::Unstable),
+                    Err(error) => Err(disk("write", item.path)(error)),
+                };
+            }
             Content::Stored(store, record) => {
                 let mut name = FileName::default();
                 read_record(store, name.of(item.number), &record).ok_or(PlaceError::Unstable)?

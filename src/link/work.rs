@@ -224,7 +224,7 @@ impl Crew<'_> {
     }
 
     fn work(&self) {
-        let mut bench = Bench::default();
+        let mut bench = self.means.store.bench();
         while let Some(task) = self.next() {
             match task {
                 Task::Ready(place) => {
@@ -305,7 +305,8 @@ impl Crew<'_> {
             id: wanted.id.clone(),
             bytes: tarball.len() as u64,
         });
-        let memory = self.slots[slot].get().is_none() || self.means.mode == LinkMode::Copy;
+        let copies = self.means.mode == LinkMode::Copy && !archive.is_spilled();
+        let memory = self.slots[slot].get().is_none() || copies;
         for place in &self.plan.slots[slot].places {
             if memory {
                 self.place(*place, &Source::Unpacked(&archive), false)?

@@ -139,7 +139,7 @@ impl<'a> Shelf<'a> {
         let total = requests.len() as u64;
         self.session.reporter.emit(Event::PackagesWanted { total });
         let answers = self.registry.tarballs(requests);
-        let mut bench = Bench::default();
+        let mut bench = self.store.bench();
         while let Some((at, answer)) = answers.next() {
             let Some(side) = missing.get(at as usize) else {
                 continue;

@@ -309,7 +309,7 @@ impl Crew<'_> {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 in_parallel(|| {
-                    let mut bench = Bench::default();
+                    let mut bench = self.store.bench();
                     while let Some((at, answer)) = receive(&arrived) {
                         if let Err(error) = self.take_in(&mut bench, at, answer) {
                             locked(&failure).get_or_insert(error);

@@ -17,7 +17,7 @@ use crate::npmrc::Generation;
 use crate::registry::{PickError, Registry, abbreviated};
 use crate::resolve::{Contents, Fetched, LoadFailure, Source};
 use crate::spec::{Spec, SpecKind};
-use crate::store::{Bench, Store, StoreError, read_manifest};
+use crate::store::{Store, StoreError, read_manifest};
 
 /// A tarball whose manifest cannot be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -184,7 +184,7 @@ impl Sources<'_> {
         } else {
             let bytes = self.tarball(id, resolved)?;
             store
-                .add(&mut Bench::default(), id, &bytes, integrity.as_ref())
+                .add(&mut store.bench(), id, &bytes, integrity.as_ref())
                 .map_err(LoadFailure::new)?
         };
         let files = package.index().files();

@@ -22,7 +22,7 @@ use crate::lock;
 use crate::manifest;
 use crate::name::PackageId;
 use crate::scripts::Plan;
-use crate::store::{Bench, Package, Store};
+use crate::store::{Package, Store};
 use crate::verify::{self, Report};
 
 /// What was compared, and what was found.
@@ -130,7 +130,7 @@ fn fetched(
     let keep = |slot: usize, result: Result<Vec<u8>, FetchError>| {
         let package: &WantedPackage = missing[slot];
         let bytes = result?;
-        let (mut bench, integrity) = (Bench::default(), package.integrity.as_ref());
+        let (mut bench, integrity) = (store.bench(), package.integrity.as_ref());
         let stored = store.add(&mut bench, &package.id, &bytes, integrity)?;
         if let Some(source) = &package.source {
             store.remember(source, stored.sha512());

@@ -53,14 +53,37 @@ pub(super) fn write_file(
     bytes: &[u8],
 ) -> Result<Stamp, Errno> {
     let file = create(folder, name, mode, bytes)?;
-    let stat = rustix::fs::fstat(&file)?;
+    stamp_new(&file, mode)
+}
+
+/// As [`write_file`], for a file of any length: `each` sees every piece when it is written.
+pub(super) fn write_pieces(
+    folder: BorrowedFd<'_>,
+    name: &str,
+    mode: u32,
+    bytes: &[u8],
+    mut each: impl FnMut(&[u8]),
+) -> Result<Stamp, Errno> {
+    let file = create(folder, name, mode, &[])?;
+    for piece in bytes.chunks(PIECE) {
+        write_all(file.as_fd(), piece)?;
+        each(piece);
+    }
+    stamp_new(&file, mode)
+}
+
+fn stamp_new(file: &OwnedFd, mode: u32) -> Result<Stamp, Errno> {
+    let stat = rustix::fs::fstat(file)?;
     if stat.st_mode & 0o7777 == mode {
         return Ok(stamp_of(&stat));
     }
     // Another umask than the process's, or a folder with default ACLs.
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-    Ok(stamp_of(&rustix::fs::fstat(&file)?))
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    Ok(stamp_of(&rustix::fs::fstat(file)?))
 }
+
+/// As much of a large file as is in memory at once.
+pub(crate) const PIECE: usize = 4 << 20;
 
 /// Gives a file its content back without giving it another inode: every hard link of it is mended.
 pub(super) fn rewrite(
@@ -139,6 +162,42 @@ pub(crate) fn read_record(
 ) -> Option<Vec<u8>> {
     let bytes = read_at(folder, name).ok()?;
     (*blake3::hash(&bytes).as_bytes() == record.blake3).then_some(bytes)
+}
+
+/// Copies a stored file of any length, its first piece changed by `first`; `false`, and no copy,
+/// when it is not that of the record.
+pub(crate) fn copy_record(
+    (store, name): (BorrowedFd<'_>, &str),
+    record: &Record<'_>,
+    (folder, path): (BorrowedFd<'_>, &str),
+    mode: u32,
+    first: impl Fn(Vec<u8>) -> Vec<u8>,
+) -> Result<bool, Errno> {
+    use io::Read as _;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let Ok(source) = rustix::fs::openat(store, name, flags, Mode::empty()) else {
+        return Ok(false);
+    };
+    let mut source = fs::File::from(source);
+    let copy = create(folder, path, mode, &[])?;
+    let mut hasher = blake3::Hasher::new();
+    let mut is_first = true;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = source.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        if read.is_err() || piece.is_empty() {
+            break;
+        }
+        hasher.update(&piece);
+        let piece = if is_first { first(piece) } else { piece };
+        write_all(copy.as_fd(), &piece)?;
+        is_first = false;
+    }
+    let is_right = *hasher.finalize().as_bytes() == record.blake3;
+    if !is_right {
+        rustix::fs::unlinkat(folder, path, AtFlags::empty())?;
+    }
+    Ok(is_right)
 }
 
 /// A name that nobody can plant something under beforehand.

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use libdeflate_sys as sys;
 
 use super::error::{Flaw, Rule};
+use super::spill::Content;
 
 /// Owns libdeflate's decompressor; `libdeflater` offers no way to learn where the member ended.
 pub(super) struct Inflater(NonNull<sys::libdeflate_decompressor>);
@@ -25,13 +26,14 @@ impl Inflater {
     /// - Errors: not gzip; CRC or length wrong; more after the member than zeros, with which old
     ///   versions of npm filled tarballs up (`nopt@1.0.10`); more than `limit` bytes.
     /// - `look` is asked before a large buffer is made.
+    /// - What becomes more than 20 times as large goes to a file, so that it takes no memory.
     /// - The length in the trailer is believed only as far as deflate can compress (1032 to 1).
     pub fn gunzip(
         &mut self,
         member: &[u8],
         limit: u64,
         look: &dyn Fn(&[u8]) -> Result<(), Flaw>,
-        out: &mut Vec<u8>,
+        out: &mut Content,
     ) -> Result<(), Flaw> {
         let flaw = |rule| Err(Flaw::whole(rule));
         if !member.starts_with(&[0x1f, 0x8b]) {
@@ -60,7 +62,7 @@ impl Inflater {
         end: usize,
         member: &[u8],
         room: &Room<'_>,
-        out: &mut Vec<u8>,
+        content: &mut Content,
     ) -> Result<(), Flaw> {
         let limit = room.limit;
         let flaw = |rule| Err(Flaw::whole(rule));
@@ -72,9 +74,14 @@ impl Inflater {
         if promised > limit {
             return flaw(Rule::TooLarge(limit));
         }
-        if promised > LARGE {
+        let swells = promised > SWOLLEN && promised > 20 * member.len() as u64;
+        if promised > LARGE || swells {
             (room.look)(member)?;
         }
+        if swells && content.spill(member, promised)? {
+            return Ok(());
+        }
+        let out = content.memory();
         if out.capacity() < promised as usize || out.capacity() as u64 > LARGE {
             *out = vec![0; promised as usize]; // fresh pages cost nothing until they are written
         } else {
@@ -110,6 +117,9 @@ impl Inflater {
 
 /// Archives that promise to become more than this are looked at before a buffer is made for them.
 const LARGE: u64 = 32 << 20;
+
+/// Less than this is kept in memory, however well it was compressed.
+const SWOLLEN: u64 = 4 << 20;
 
 /// How large a member may become, and who looks at one that becomes large.
 struct Room<'a> {
@@ -151,9 +161,9 @@ mod tests {
     }
 
     fn gunzip(bytes: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
+        let mut out = Content::default();
         let done = Inflater::new().gunzip(bytes, 1 << 20, &|_| Ok(()), &mut out);
-        done.is_ok().then_some(out)
+        done.is_ok().then(|| out.bytes().to_vec())
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod names;
 mod object;
 mod path;
 mod scan;
+mod spill;
 mod tar;
 mod unpack;
 mod upkeep;
@@ -139,6 +140,11 @@ impl Store {
             .map_err(StoreError::at("make", &path))?;
         check_own(&path)?;
         Ok(path)
+    }
+
+    /// What one worker needs to unpack tarballs: bombs go to files in the store, not to memory.
+    pub fn bench(&self) -> Bench {
+        Bench::below(self.annex("tmp").ok())
     }
 
     /// The package whose tarball has this integrity; `None` when it is not there or beyond repair.

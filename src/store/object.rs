@@ -15,9 +15,10 @@ use crate::name::PackageId;
 
 use super::disk::{
     FileName, file_mode, read_at, read_record, rewrite, stamp, unguessable, write_file,
+    write_pieces,
 };
 use super::index::{Draft, Index, Record};
-use super::unpack::{self, Archive, Bench, has_crlf_shebang};
+use super::unpack::{self, Archive, has_crlf_shebang};
 use super::{Sha512, Store, StoreError, is_given, open_folder};
 
 pub(super) const INDEX: &str = "index";
@@ -147,7 +148,7 @@ impl Store {
     fn try_restore(&self, package: &Package) -> Option<()> {
         let folder = self.open_package(package).ok()?;
         let tarball = self.tarball(&package.sha512)?;
-        let mut bench = Bench::default();
+        let mut bench = self.bench();
         let archive = unpack::unpack_again(&mut bench, &tarball, package.sha512, &self.limits)?;
         let mut name = FileName::default();
         for (at, record) in package.index.files().enumerate() {
@@ -221,7 +222,7 @@ impl Store {
     /// The tarball was accepted under some name before: its own name is believed.
     pub(super) fn rebuild(&self, sha512: &Sha512) -> Option<Package> {
         let tarball = self.tarball(sha512)?;
-        let mut bench = Bench::default();
+        let mut bench = self.bench();
         let archive = unpack::unpack_again(&mut bench, &tarball, *sha512, &self.limits)?;
         self.keep(&archive, &tarball, None).ok()
     }
@@ -280,11 +281,21 @@ impl Store {
         let mut number = FileName::default();
         for (at, file) in archive.files.iter().enumerate() {
             let mode = file_mode(file.executable, self.umask);
-            let stamp = write_file(folder.as_fd(), number.of(at), mode, file.bytes)?;
+            let mut hasher = blake3::Hasher::new();
+            let number = number.of(at);
+            let stamp = if archive.is_spilled() {
+                write_pieces(folder.as_fd(), number, mode, file.bytes, |piece| {
+                    hasher.update(piece);
+                    archive.let_go();
+                })?
+            } else {
+                hasher.update(file.bytes);
+                write_file(folder.as_fd(), number, mode, file.bytes)?
+            };
             files.push(Record {
                 path: &file.path,
                 stamp,
-                blake3: *blake3::hash(file.bytes).as_bytes(),
+                blake3: *hasher.finalize().as_bytes(),
                 crlf_shebang: has_crlf_shebang(file.bytes),
             });
         }

@@ -11,6 +11,7 @@ use super::error::{Flaw, Rule, printable};
 use super::header::{self, Header, Metadata};
 use super::names::{Names, What};
 use super::path;
+use super::spill::Content;
 
 pub(super) const BLOCK: usize = 512;
 
@@ -33,10 +34,12 @@ pub struct Contents<'a> {
 }
 
 /// Reads the whole archive or refuses it.
-pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>, Flaw> {
+pub(super) fn read<'a>(content: &'a Content, limits: &Limits) -> Result<Contents<'a>, Flaw> {
     let mut walk = Walk {
-        bytes,
+        content,
+        bytes: content.bytes(),
         at: 0,
+        let_go: 0,
         limits,
         entries: 0,
         root: None,
@@ -48,9 +51,15 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Contents<'a>,
     walk.finish()
 }
 
+/// Bytes after which a file's pages are let go of.
+const STRIDE: usize = 8 << 20;
+
 struct Walk<'a, 'l> {
+    content: &'a Content,
     bytes: &'a [u8],
     at: usize,
+    /// Up to here.
+    let_go: usize,
     limits: &'l Limits,
     entries: usize,
     root: Option<String>,
@@ -73,10 +82,17 @@ impl<'a> Walk<'a, '_> {
             return Ok(false);
         };
         if blank(block) {
-            if !blank(rest) {
-                return Err(Flaw::whole(Rule::TrailingData));
+            for piece in rest.chunks(STRIDE) {
+                if !blank(piece) {
+                    return Err(Flaw::whole(Rule::TrailingData));
+                }
+                self.content.let_go();
             }
             return Ok(false);
+        }
+        if self.at - self.let_go > STRIDE {
+            self.content.let_go();
+            self.let_go = self.at;
         }
         self.entries += 1;
         if self.entries > self.limits.entries {

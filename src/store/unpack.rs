@@ -1,5 +1,7 @@
 //! From a tarball's bytes to a package that is what it claims to be.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value};
 
 use crate::integrity::{Algorithm, Integrity};
@@ -11,20 +13,31 @@ use crate::name::PackageId;
 use super::error::{Flaw, Rule, StoreError, printable};
 use super::gzip::Inflater;
 use super::scan;
+use super::spill::Content;
 use super::tar::{self, Contents, File};
 use super::{Limits, Sha512};
 
 /// Buffers that one worker uses again for every tarball.
 pub struct Bench {
     inflater: Inflater,
-    inflated: Vec<u8>,
+    content: Content,
 }
 
 impl Default for Bench {
     fn default() -> Self {
         Self {
             inflater: Inflater::new(),
-            inflated: Vec::new(),
+            content: Content::default(),
+        }
+    }
+}
+
+impl Bench {
+    /// One that puts bombs into nameless files of this folder.
+    pub(super) fn below(folder: Option<PathBuf>) -> Self {
+        Self {
+            inflater: Inflater::new(),
+            content: Content::below(folder),
         }
     }
 }
@@ -42,9 +55,20 @@ pub struct Archive<'a> {
     pub files: Vec<File<'a>>,
     /// What was left out without harm.
     pub notes: Vec<String>,
+    content: &'a Content,
 }
 
 impl Archive<'_> {
+    /// Are its bytes in a file, because they are very many more than the tarball has?
+    pub fn is_spilled(&self) -> bool {
+        self.content.is_spilled()
+    }
+
+    /// Call it when some of a [spilled](Self::is_spilled) archive was read: it frees the memory.
+    pub fn let_go(&self) {
+        self.content.let_go();
+    }
+
     /// The bytes of the file at `path`.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         let file = self.files.iter().find(|file| file.path == path)?;
@@ -130,8 +154,9 @@ fn read<'b>(
     let look = |member: &[u8]| scan::check(member, limits, largest);
     bench
         .inflater
-        .gunzip(tarball, largest, &look, &mut bench.inflated)?;
-    let Contents { files, notes } = tar::read(&bench.inflated, limits)?;
+        .gunzip(tarball, largest, &look, &mut bench.content)?;
+    let content = &bench.content;
+    let Contents { files, notes } = tar::read(content, limits)?;
     let manifest = files.iter().find(|file| file.path == "package.json");
     let manifest = manifest.ok_or_else(|| Flaw::whole(Rule::NoManifest))?;
     let facts = Facts::read(manifest.bytes, limits).map_err(Flaw::manifest)?;
@@ -144,6 +169,7 @@ fn read<'b>(
         claims: facts.claims,
         files,
         notes,
+        content,
     })
 }
 
