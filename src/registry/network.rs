@@ -88,6 +88,17 @@ pub(super) struct Response {
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
+/// Half of what this process may have open besides its files and pipes: a connection that is given
+/// back may still be open while the next one is made.
+fn most_sockets() -> usize {
+    const OWN: usize = 32;
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let most = most.map_or(usize::MAX, |most| {
+        usize::try_from(most).unwrap_or(usize::MAX)
+    });
+    (most.saturating_sub(OWN) / 2).max(2)
+}
+
 /// The thread's door.
 pub(super) struct Network {
     requests: mpsc::UnboundedSender<Request>,
@@ -104,7 +115,7 @@ impl Network {
             .map_err(|error| setup(&error))?;
         let work = move || {
             let fetching = config.fetching();
-            let sockets = fetching.sockets.unwrap_or(SOCKETS);
+            let sockets = fetching.sockets.unwrap_or(SOCKETS).min(most_sockets());
             let fetcher = Arc::new(Fetcher {
                 clients: Clients::new(config.clone(), sockets),
                 slots: Arc::new(Semaphore::new(sockets)),
