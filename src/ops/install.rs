@@ -14,7 +14,7 @@ use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
-use crate::disk::DiskError;
+use crate::disk::{self, DiskError};
 use crate::limits::Limits;
 use crate::link::{self, LinkError, LinkMode, Means, Swapped, WantedPackage, state, state::Look};
 use crate::lock::{self, Lock, LockError};
@@ -185,31 +185,51 @@ fn has(packages: &[String]) -> &'static str {
 ///
 /// - Frozen: nothing is resolved; the lock is held against the manifest and then followed.
 /// - Otherwise the lock is brought in line first.
-/// - Errors leave the former tree in its place.
+/// - Errors leave the former tree in its place, and the former lock.
 pub fn install(
     session: &Session,
     request: &InstallRequest,
 ) -> Result<InstallOutcome, InstallError> {
-    if !request.frozen {
-        let lockfile = lock::FILE_NAMES
-            .iter()
-            .find(|name| session.project.join(name).is_file());
-        let shrinkwrap = ShrinkwrapRequest {
-            lockfile: lockfile.map(|name| (*name).to_owned()),
-            lockfile_version: None,
-            writing: if request.dry_run {
-                Writing::Compare
-            } else {
-                Writing::Write
-            },
-            from: None,
-            completes: false,
-            options: request.options.clone(),
-        };
-        shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
+    let aimed = request.aimed();
+    let work = || shrinkwrap::on_a_deep_stack(|| from_lock(session, &aimed));
+    if request.frozen {
+        return work();
     }
-    let request = request.aimed();
-    shrinkwrap::on_a_deep_stack(|| from_lock(session, &request))
+    let lockfile = lock::FILE_NAMES
+        .iter()
+        .find(|name| session.project.join(name).is_file());
+    let former = match lockfile {
+        Some(name) => disk::read_if_there(&session.project.join(name))?,
+        None => None,
+    };
+    let shrinkwrap = ShrinkwrapRequest {
+        lockfile: lockfile.map(|name| (*name).to_owned()),
+        lockfile_version: None,
+        writing: if request.dry_run {
+            Writing::Compare
+        } else {
+            Writing::Write
+        },
+        from: None,
+        completes: false,
+        options: request.options.clone(),
+    };
+    let written = shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
+    work().inspect_err(|_| {
+        if written.changed && !request.dry_run {
+            put_back(&written.path, &written.lock.bytes, former.as_deref());
+        }
+    })
+}
+
+/// The lock was for a tree that did not come into being. What somebody else wrote stays.
+fn put_back(path: &Path, ours: &[u8], former: Option<&[u8]>) {
+    if std::fs::read(path).is_ok_and(|found| found == ours) {
+        let _ = match former {
+            Some(former) => disk::write_atomically(path, former),
+            None => std::fs::remove_file(path).map_err(DiskError::at("remove", path)),
+        };
+    }
 }
 
 fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutcome, InstallError> {

@@ -8,6 +8,7 @@ mod archives;
 mod bins;
 mod bombs;
 mod case;
+mod limits;
 mod locks;
 mod packuments;
 mod policy;

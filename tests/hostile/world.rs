@@ -303,8 +303,31 @@ impl World {
 
     /// Runs the program and holds the invariants against what it did.
     pub fn run(&self, args: &[&str]) -> Result<Run, String> {
+        self.run_it(self.command(args), args)
+    }
+
+    /// The same after a command of the shell, such as `umask 077`.
+    pub fn run_after(&self, prelude: &str, args: &[&str]) -> Result<Run, String> {
+        let plain = self.command(args);
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!("{prelude} && exec \"$0\" \"$@\""))
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .current_dir(self.path("project"))
+            .env_clear()
+            .envs(
+                plain
+                    .get_envs()
+                    .filter_map(|(key, value)| Some((key, value?))),
+            );
+        self.run_it(command, args)
+    }
+
+    fn run_it(&self, command: Command, args: &[&str]) -> Result<Run, String> {
         let before = self.foreign();
-        let run = measured(self.command(args));
+        let run = measured(command);
         if self.foreign() != before {
             return Err(format!(
                 "something outside project and store changed: {run:?}"
