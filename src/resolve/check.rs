@@ -57,7 +57,16 @@ pub struct Question {
     pub explicit: bool,
 }
 
+/// More checks for one placement than any honest peer set needs: the ways through peers that share
+/// peers double with each of them.
+const MOST: usize = 500_000;
+
 impl Checks {
+    /// Was a check given up because there are too many? npm goes on for ever.
+    pub fn are_too_many(&self) -> bool {
+        self.0.len() > MOST
+    }
+
     pub fn get(&self, id: CheckId) -> &Check {
         &self.0[id.0]
     }
@@ -91,6 +100,9 @@ impl Checks {
     }
 
     fn judge(&mut self, tree: &Tree, id: CheckId) -> Verdict {
+        if self.are_too_many() {
+            return Verdict::Conflict;
+        }
         let check = self.get(id);
         let (dep, target, edge) = (check.dep, check.target, check.edge);
         if tree.node(dep).failure.is_some() {

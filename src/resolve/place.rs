@@ -158,6 +158,13 @@ impl Placements {
                 explicit: policy.explicit,
             };
             let check = self.checks.ask(tree, question);
+            if self.checks.are_too_many() {
+                let top = self.list[self.top(index)].edge;
+                let names = [tree.edge(top).name, tree.edge(edge).name];
+                let names = names.map(|name| tree.names.text(name).to_string());
+                let packages = names.join(", ");
+                return Err(ResolveError::Endless { packages });
+            }
             last = Some(check);
             let answer = self.checks.get(check);
             if answer.own_verdict != Some(Verdict::Conflict) {

@@ -6,7 +6,7 @@ use heatseal::integrity::Integrity;
 use serde_json::{Map, Value, json};
 
 use crate::case::{CI, Case, Installed, LOCK, Outcome, Refused, all_as_expected, case};
-use crate::tar::{MANIFEST, bomb, entry, file, gnu, gzip, pax};
+use crate::tar::{MANIFEST, bomb, entry, file, gnu, gzip, pax, tgz};
 use crate::world::{Reply, World};
 
 fn tarball(name: &'static str, words: &'static [&'static str], bytes: Vec<u8>) -> Case {
@@ -298,6 +298,19 @@ fn work_without_end() {
             }
         }
     };
+    let peers = |world: &World| {
+        world.wants(json!({"l0": "^1.0.0", "r0": "^1.0.0"}));
+        for number in 0..30 {
+            for side in ["l", "r"] {
+                let name = format!("{side}{number}");
+                let (left, right) = (format!("l{}", number + 1), format!("r{}", number + 1));
+                let peers = json!({left: "^1.0.0", right: "^1.0.0"});
+                let peers = if number < 29 { peers } else { json!({}) };
+                let tarball = tgz(&[]);
+                world.publish(&name, "1.0.0", json!({"peerDependencies": peers}), &tarball);
+            }
+        }
+    };
     let cycle = |world: &World| {
         world.wants(json!({"a": "^1.0.0"}));
         versions(world, "a", 1, &|_| json!({"b": "^1.0.0"}));
@@ -340,6 +353,12 @@ fn work_without_end() {
             ),
             case("156 a chain of 600", LOCK, locked(), chain),
             case("156 a diamond of 2^30 paths", LOCK, locked(), diamond),
+            case(
+                "156 a diamond of peers",
+                LOCK,
+                Refused(9, &["error[ERESOLVE]", "no stable tree", "l"]),
+                peers,
+            ),
             case("156 a cycle", LOCK, locked(), cycle),
             case(
                 "157 a lock of 20,000 entries that nothing needs",
