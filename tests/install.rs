@@ -649,3 +649,26 @@ fn bundled_packages_come_from_the_tarball_around_them() {
     );
     assert_eq!(project.tree(), expected);
 }
+
+/// As npm, whose hidden lock says so of what it finds in a tarball.
+#[test]
+fn what_a_bundle_holds_without_need_is_in_the_hidden_lock() {
+    let registry = Registry::new()
+        .package("outer", "1.0.0")
+        .manifest(json!({"bundleDependencies": ["unneeded"]}))
+        .file(
+            "node_modules/unneeded/package.json",
+            r#"{"name": "unneeded", "version": "9.0.0"}"#,
+            0o644,
+        );
+    let manifest = json!({"name": "p", "dependencies": {"outer": "1"}});
+    let project = Project::with(&manifest, &registry);
+    project.run(&["shrinkwrap"]).exits(0);
+    project.run(&["ci"]).exits(0);
+    let hidden: Value =
+        serde_json::from_str(&project.read("node_modules/.package-lock.json")).unwrap();
+    let entry = &hidden["packages"]["node_modules/outer/node_modules/unneeded"];
+    let expected = json!({"version": "9.0.0", "extraneous": true, "inBundle": true});
+    assert_eq!(*entry, expected);
+    project.run(&["verify"]).exits(0);
+}

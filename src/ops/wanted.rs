@@ -95,7 +95,9 @@ impl Choice<'_> {
             let parent_gone = node.parent.is_some_and(|parent| {
                 parent != tree.root && !installed.contains(&parent) && !tree.is_top(parent)
             });
-            let stale = node.flags.extraneous && node.parent.is_some();
+            let unneeded = node.flags.extraneous && node.parent.is_some();
+            // What a package brings along in its own tarball is there, needed or not.
+            let stale = unneeded && !tree.in_dependency_bundle(id);
             if node.inert && node.parent.is_some() {
                 selection.skipped.push(node.location.to_string());
             }
