@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::compare::compare;
+use super::former::Former;
 use super::place::{Carrier, PlaceError, Source};
 use super::plan::Plan;
 use super::swap::Staging;
@@ -26,11 +27,12 @@ pub(super) fn build(
 ) -> Result<Vec<Option<Package>>, LinkError> {
     let total = plan.places.len() as u64;
     means.reporter.emit(Event::PackagesWanted { total });
+    let former = Former::of(staging.project(), &plan.homes);
     let crew = Crew {
         plan,
         staging,
         means,
-        carrier: Carrier::new(means.mode, means.store.umask()),
+        carrier: Carrier::new(means.mode, former, means.store.umask()),
         slots: plan.slots.iter().map(|_| OnceLock::new()).collect(),
         board: Mutex::default(),
         wake: Condvar::new(),

@@ -328,3 +328,61 @@ fn a_command_without_a_link_in_bin_is_executable_where_npm_knows_of_it() {
         context.run(&["verify"]).exits(0);
     }
 }
+
+/// The file of a command that is not executable in its tarball cannot be linked from the store.
+#[test]
+fn what_the_store_cannot_give_is_linked_from_the_former_tree_where_unchanged() {
+    use std::os::unix::fs::MetadataExt as _;
+    let context = Context::with(&json!({"name": "p", "dependencies": {"tool": "1"}}));
+    let registry = Registry::new()
+        .package("tool", "1.0.0")
+        .manifest(json!({"bin": {"tool": "tool.js"}}))
+        .file("tool.js", "#!/usr/bin/env node\n", 0o644)
+        .package("a", "1.0.0")
+        .package("b", "1.0.0");
+    context.serve(&registry);
+    let path = context.project().join("node_modules/tool/tool.js");
+    let inode = || fs::metadata(&path).unwrap().ino();
+    let install = |names: &[&str], mode: &str| {
+        let mut manifest = json!({"name": "p", "dependencies": {"tool": "1"}});
+        for name in names {
+            manifest["dependencies"][name] = json!("1");
+        }
+        context.put("package.json", &manifest.to_string());
+        context.run(&["shrinkwrap"]).exits(0);
+        let before = inode();
+        // Kept, so that its inode is not given to a new file.
+        let kept = context.project().join("kept");
+        fs::hard_link(&path, &kept).unwrap();
+        context.run(&["ci", "--link-mode", mode]).exits(0);
+        assert_eq!(
+            context.read("node_modules/tool/tool.js"),
+            "#!/usr/bin/env node\n"
+        );
+        context.run(&["verify"]).exits(0);
+        fs::remove_file(kept).unwrap();
+        before == inode()
+    };
+    context.run(&["shrinkwrap"]).exits(0);
+    context.run(&["ci"]).exits(0);
+    assert!(install(&["a"], "auto"));
+    assert!(!install(&["b"], "copy"));
+    assert!(!install(&["a"], "hardlink"));
+    // Of the same size and time, and yet another.
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, "#!/usr/bin/env NODE\n").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    assert!(!install(&["b"], "auto"));
+    // What lies behind a link is somebody else's.
+    let package = context.project().join("node_modules/tool");
+    let elsewhere = context.project().join("elsewhere");
+    fs::rename(&package, &elsewhere).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", &package).unwrap();
+    assert!(!install(&["a"], "auto"));
+    assert!(elsewhere.join("tool.js").exists());
+}
