@@ -383,7 +383,7 @@ fn below_a_workspace_a_family_may_have_holes_where_it_serves_the_target() {
         |name: &str| json!({"name": name, "version": "1.0.0", "dependencies": {"fast": "1"}});
     let root = json!({"name": "p", "workspaces": ["w"]});
     let project = Project::with(&root, &registry);
-    project.put("w/package.json", &needs("w").to_string());
+    project.put("w/package.json", needs("w").to_string());
     project.run(&["shrinkwrap"]).exits(0);
     let whole = project.read("npm-shrinkwrap.json");
     let without = |name: &str| {
@@ -414,7 +414,7 @@ fn below_a_workspace_a_family_may_have_holes_where_it_serves_the_target() {
     // And what the project itself reaches has to be there.
     project.put(
         "package.json",
-        &json!({"name": "p", "workspaces": ["w"], "dependencies": {"fast": "1"}}).to_string(),
+        json!({"name": "p", "workspaces": ["w"], "dependencies": {"fast": "1"}}).to_string(),
     );
     project.run(&["shrinkwrap"]).exits(0);
     project.edit_lock(|lock| {
