@@ -650,6 +650,25 @@ fn bundled_packages_come_from_the_tarball_around_them() {
     assert_eq!(project.tree(), expected);
 }
 
+/// As npm: it is in the tarball, so its command is linked; only the hidden lock leaves it out.
+#[test]
+fn what_is_omitted_and_comes_in_a_bundle_is_there_with_its_commands() {
+    let inner = r#"{"name": "inner", "version": "9.0.0", "bin": "i.js"}"#;
+    let registry = Registry::new()
+        .package("outer", "1.0.0")
+        .manifest(json!({"optionalDependencies": {"inner": "9"}, "bundleDependencies": ["inner"]}))
+        .file("node_modules/inner/package.json", inner, 0o644)
+        .file("node_modules/inner/i.js", "#!/usr/bin/env node\n", 0o644);
+    let manifest = json!({"name": "p", "dependencies": {"outer": "1"}});
+    let project = Project::with(&manifest, &registry);
+    project.run(&["shrinkwrap"]).exits(0);
+    project.run(&["ci", "--omit=optional"]).exits(0);
+    assert!(project.has("node_modules/outer/node_modules/.bin/inner"));
+    let hidden = project.read("node_modules/.package-lock.json");
+    assert!(!hidden.contains("outer/node_modules/inner"), "{hidden}");
+    project.run(&["verify", "--omit=optional"]).exits(0);
+}
+
 /// As npm, whose hidden lock says so of what it finds in a tarball.
 #[test]
 fn what_a_bundle_holds_without_need_is_in_the_hidden_lock() {
