@@ -109,7 +109,7 @@ fn listed(value: Option<&Value>) -> Option<String> {
 /// A name of a command, or `@scope/name`, of which npm takes the second part.
 pub fn is_plain_name(name: &str) -> bool {
     let name = match name.strip_prefix('@').and_then(|rest| rest.split_once('/')) {
-        Some((scope, _)) if matches!(scope, "" | "." | "..") => return false,
+        Some(("" | "." | "..", _)) => return false,
         Some((_, name)) => name,
         None => name,
     };

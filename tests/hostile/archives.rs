@@ -563,12 +563,12 @@ fn ambiguous_archives() {
             with(
                 "23 a prefix that only some readers see",
                 &[BAD, "prefix"],
-                &[file("package/x", "").prefix("package").magic(b"ustar  \0")],
+                &[file("package/x", "").prefix("package").magic(*b"ustar  \0")],
             ),
             with(
                 "23 a prefix under another version of tar",
                 &[BAD, "prefix"],
-                &[file("x", "").prefix("package").magic(b"ustar\x0001")],
+                &[file("x", "").prefix("package").magic(*b"ustar\x0001")],
             ),
             with(
                 "24 global path",

@@ -13,7 +13,7 @@ pub struct Entry {
     pub link: Vec<u8>,
     pub body: Vec<u8>,
     pub times: &'static str,
-    pub magic: &'static [u8; 8],
+    pub magic: [u8; 8],
     pub seal: bool,
 }
 
@@ -28,7 +28,7 @@ pub fn entry(kind: u8, name: impl AsRef<[u8]>, body: impl AsRef<[u8]>) -> Entry 
         link: Vec::new(),
         body,
         times: "03560116604",
-        magic: b"ustar\x0000",
+        magic: *b"ustar\x0000",
         seal: true,
     }
 }
@@ -93,7 +93,7 @@ impl Entry {
         self
     }
 
-    pub fn magic(mut self, magic: &'static [u8; 8]) -> Self {
+    pub fn magic(mut self, magic: [u8; 8]) -> Self {
         self.magic = magic;
         self
     }
@@ -117,7 +117,7 @@ impl Entry {
         put(136, self.times.as_bytes());
         put(156, &[self.kind]);
         put(157, &self.link);
-        put(257, self.magic);
+        put(257, &self.magic);
         put(345, &self.prefix);
         put(148, b"        ");
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
