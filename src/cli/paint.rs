@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 
+use crate::npmrc::without_credentials;
+
 /// Whether a stream takes colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint {
@@ -62,7 +64,10 @@ impl Paint {
 
 /// Foreign text fit for a terminal: control characters but line breaks and tabs become visible,
 /// so do those that reorder text.
+///
+/// No URL in it has credentials.
 pub fn visible(text: &str) -> String {
+    let text = without_credentials(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let keeps_its_place = !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -91,13 +96,26 @@ pub fn message(text: &str) -> String {
     lines.join("\n")
 }
 
+/// [`message`], and where it is one line, in at most so many bytes.
+pub fn message_within(text: &str, limit: usize) -> String {
+    let message = message(text);
+    if message.contains('\n') {
+        return message;
+    }
+    shortened_to(message, limit.min(LONGEST_LINE))
+}
+
 /// A line without its middle, where it is too long.
 pub fn shortened(line: String) -> String {
-    if line.len() <= LONGEST_LINE {
+    shortened_to(line, LONGEST_LINE)
+}
+
+fn shortened_to(line: String, limit: usize) -> String {
+    if line.len() <= limit {
         return line;
     }
-    let head = line.floor_char_boundary(LONGEST_LINE * 2 / 3);
-    let tail = line.ceil_char_boundary(line.len() - LONGEST_LINE / 3 + 4);
+    let head = line.floor_char_boundary(limit * 2 / 3);
+    let tail = line.ceil_char_boundary(line.len() - limit / 3 + 4);
     format!("{}…{}", &line[..head], &line[tail..])
 }
 
