@@ -93,6 +93,15 @@ impl<'a> Members<'a> {
 
     /// The next member, its value skipped.
     #[allow(clippy::option_option)]
+    pub fn count(mut self) -> Option<usize> {
+        let mut members = 0;
+        while self.next_key()?.is_some() {
+            self.pass()?;
+            members += 1;
+        }
+        Some(members)
+    }
+
     pub fn next_member(&mut self) -> Option<Option<Member<'a>>> {
         let Some((key, _)) = self.next_key()? else {
             return Some(None);
