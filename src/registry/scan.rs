@@ -91,8 +91,7 @@ impl<'a> Members<'a> {
         self.at = after;
     }
 
-    /// The next member, its value skipped.
-    #[allow(clippy::option_option)]
+    /// How many members there are from here on.
     pub fn count(mut self) -> Option<usize> {
         let mut members = 0;
         while self.next_key()?.is_some() {
@@ -102,6 +101,8 @@ impl<'a> Members<'a> {
         Some(members)
     }
 
+    /// The next member, its value skipped.
+    #[allow(clippy::option_option)]
     pub fn next_member(&mut self) -> Option<Option<Member<'a>>> {
         let Some((key, _)) = self.next_key()? else {
             return Some(None);

@@ -72,7 +72,6 @@ pub fn dishonest_entries(tree: &Tree, locked: &Locked) -> Vec<Dishonest> {
         let Some(id) = tree.at(tree.root, location) else {
             continue;
         };
-        let theirs = tree.in_dependency_bundle(id) || tree.in_shrinkwrap(id);
         if id == tree.root || tree.node(id).parent.is_none() {
             continue;
         }
@@ -85,36 +84,38 @@ pub fn dishonest_entries(tree: &Tree, locked: &Locked) -> Vec<Dishonest> {
         if let Some(flag) = false_flag(tree, id, entry).filter(|_| !guessed) {
             add(Dishonesty::Flag(flag));
         }
-        let extraneous = tree.node(id).flags.extraneous;
-        if extraneous && guessed {
-            continue;
-        }
-        if extraneous && !theirs && !may_be_extraneous(tree, entry) {
-            add(Dishonesty::Unneeded);
-        } else if tree.is_link(id) {
-            match who_asks_for_the_link(tree, id) {
-                Asker::Ours => {}
-                Asker::Nobody => add(Dishonesty::Link),
-                Asker::Foreign if leads_out(tree, id) => add(Dishonesty::LinkOutside),
-                Asker::Foreign => {}
-            }
-        } else if !extraneous
-            && !theirs
-            && let Some(name) = impostor(tree, id)
-        {
-            add(Dishonesty::Impostor(name));
+        if let Some(why) = misplaced(tree, id, may_be_extraneous(tree, entry, guessed)) {
+            add(why);
         }
     }
     found
+}
+
+/// Why nothing leads to an entry, or to another package than this one.
+fn misplaced(tree: &Tree, id: NodeId, may_be_extraneous: bool) -> Option<Dishonesty> {
+    let theirs = tree.in_dependency_bundle(id) || tree.in_shrinkwrap(id);
+    let extraneous = tree.node(id).flags.extraneous;
+    if extraneous && !theirs && !may_be_extraneous {
+        return Some(Dishonesty::Unneeded);
+    }
+    if tree.is_link(id) {
+        return match who_asks_for_the_link(tree, id) {
+            Asker::Nobody if !extraneous => Some(Dishonesty::Link),
+            Asker::Foreign if leads_out(tree, id) => Some(Dishonesty::LinkOutside),
+            Asker::Nobody | Asker::Foreign | Asker::Ours => None,
+        };
+    }
+    let name = impostor(tree, id).filter(|_| !extraneous && !theirs)?;
+    Some(Dishonesty::Impostor(name))
 }
 
 fn says(entry: &Map<String, Value>, flag: &str) -> bool {
     entry.get(flag).is_some_and(json::truthy)
 }
 
-/// The lock may have been written where peers count.
-fn may_be_extraneous(tree: &Tree, entry: &Map<String, Value>) -> bool {
-    says(entry, "extraneous") || (tree.rules.legacy_peer_deps && says(entry, "peer"))
+/// The lock may have been written where peers count, or it was guessed.
+fn may_be_extraneous(tree: &Tree, entry: &Map<String, Value>, guessed: bool) -> bool {
+    guessed || says(entry, "extraneous") || (tree.rules.legacy_peer_deps && says(entry, "peer"))
 }
 
 /// The first flag by which an entry could be left out, though the graph does not bear it out.
