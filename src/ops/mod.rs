@@ -22,6 +22,7 @@ mod session;
 mod shrinkwrap;
 mod source;
 mod stale;
+mod vacant;
 mod verify;
 mod wanted;
 

@@ -89,7 +89,7 @@ impl Choice<'_> {
         selection: &mut Selection,
     ) -> Result<(), OriginError> {
         let tree = self.tree;
-        let mut installed: FxHashSet<NodeId> = FxHashSet::default();
+        let (mut installed, mut unlisted) = (FxHashSet::default(), FxHashSet::default());
         for id in self.in_order() {
             let node = tree.node(id);
             let parent_gone = node.parent.is_some_and(|parent| {
@@ -99,14 +99,20 @@ impl Choice<'_> {
             if node.inert && node.parent.is_some() {
                 selection.skipped.push(node.location.to_string());
             }
-            let left_out = resolve::is_omitted(tree, id, &self.request.options);
-            if node.inert || parent_gone || stale || left_out || out.contains(&id) {
+            let omitted = resolve::is_omitted(tree, id, &self.request.options);
+            // What a package brings along in its own tarball is there, wanted or not.
+            let left_out = (stale || omitted) && !tree.in_dependency_bundle(id);
+            if node.inert || parent_gone || left_out || out.contains(&id) {
                 continue;
             }
             installed.insert(id);
+            if omitted {
+                unlisted.insert(id);
+            }
             self.add(selection, id)?;
         }
-        selection.wanted.hidden_lock = self.hidden_lock(&installed);
+        let listed: FxHashSet<NodeId> = installed.difference(&unlisted).copied().collect();
+        selection.wanted.hidden_lock = self.hidden_lock(&listed);
         Ok(())
     }
 
