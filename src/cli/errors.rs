@@ -45,6 +45,8 @@ const MOST_DETAILS: usize = 20;
 
 /// Bytes of a failure of one sentence, with its hints; progress may stand above it.
 const MOST_BYTES: usize = 400;
+/// Bytes of one of its details.
+const LONGEST_DETAIL: usize = 240;
 /// However long the rest is.
 const LEAST_BYTES: usize = 200;
 
@@ -119,7 +121,7 @@ impl Failure {
             message_within(&self.message, self.room())
         )];
         let shown = self.details.iter().take(MOST_DETAILS);
-        lines.extend(shown.map(|detail| format!("  {}", message(detail))));
+        lines.extend(shown.map(|detail| format!("  {}", message_within(detail, LONGEST_DETAIL))));
         if self.details.len() > MOST_DETAILS {
             lines.push(format!("  and {} more", self.details.len() - MOST_DETAILS));
         }

@@ -105,7 +105,10 @@ fn misplaced(tree: &Tree, id: NodeId, may_be_extraneous: bool) -> Option<Dishone
             Asker::Nobody | Asker::Foreign | Asker::Ours => None,
         };
     }
-    let name = impostor(tree, id).filter(|_| !extraneous && !theirs)?;
+    if extraneous || tree.in_dependency_bundle(id) {
+        return None;
+    }
+    let name = impostor(tree, id)?;
     Some(Dishonesty::Impostor(name))
 }
 

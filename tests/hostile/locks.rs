@@ -183,6 +183,16 @@ fn entries() {
             entry["dependencies"] = json!({"right": "^1.0.0"});
             lock["packages"]["node_modules/left"] = entry;
         }),
+        edited("48 the same, and a shrinkwrap is said to decide it", Refused(3, &["error[ELOCKENTRY]", "node_modules/left/node_modules/right", "`other`"]), |world, lock| {
+            let other = packed(&json!({"name": "other", "version": "1.2.0"}));
+            world.tarball("other", "1.2.0", &other);
+            let mut entry = world.entry("other", "1.2.0", &other);
+            entry["name"] = "other".into();
+            let packages = lock["packages"].as_object_mut().unwrap();
+            packages["node_modules/left"]["hasShrinkwrap"] = true.into();
+            packages.remove("node_modules/right");
+            packages.insert("node_modules/left/node_modules/right".into(), entry);
+        }),
         edited("48 not the alias that is asked for", Refused(3, &["error[ELOCKENTRY]", "node_modules/left", "`left`"]), |world, lock| {
             world.wants(json!({"left": "npm:other@^1.0.0"}));
             lock["packages"][""]["dependencies"]["left"] = "npm:other@^1.0.0".into();
