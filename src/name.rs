@@ -6,7 +6,9 @@ use std::sync::Arc;
 /// A package name that is safe in a path and in a URL: `left-pad`, `@scope/name`.
 ///
 /// Follows npm's rules for *old* packages: capitals are allowed; a leading `.`, `_` or `-`, path
-/// separators, `node_modules` and `favicon.ico` are not.
+/// separators, `node_modules` and `favicon.ico` are not, nor is what is longer than 214 bytes. More
+/// than npm does, this also refuses scopes that start with a dot and `@scope/node_modules`, which no
+/// registry has and which would make a path ambiguous.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PackageName(Arc<str>);
 
@@ -74,9 +76,15 @@ impl fmt::Display for PackageId {
     }
 }
 
+/// npm publishes no longer ones, and few file systems take a folder's name of more than 255 bytes.
+const LONGEST: usize = 214;
+
 fn flaw(text: &str) -> Option<&'static str> {
     if text.is_empty() {
         return Some("is empty");
+    }
+    if text.len() > LONGEST {
+        return Some("is longer than 214 bytes");
     }
     if text.trim() != text {
         return Some("has spaces around it");
@@ -91,9 +99,15 @@ fn flaw(text: &str) -> Option<&'static str> {
         let Some((scope, name)) = rest.split_once('/') else {
             return Some("has a scope and no name");
         };
+        if scope.starts_with('.') {
+            return Some("has a scope that starts with a dot");
+        }
         return part_flaw(scope).or_else(|| {
             if name.starts_with('.') {
                 return Some("starts with a dot after its scope");
+            }
+            if name.eq_ignore_ascii_case("node_modules") {
+                return Some("is a reserved word after its scope");
             }
             part_flaw(name)
         });
@@ -149,6 +163,8 @@ mod tests {
             "@s/",
             "@/x",
             "@s/..",
+            "@../x",
+            "@s/node_modules",
             "a b",
             "a\\b",
             "node_modules",
@@ -158,5 +174,7 @@ mod tests {
         ] {
             assert!(PackageName::parse(name).is_err(), "{name}");
         }
+        assert!(PackageName::parse(&"a".repeat(214)).is_ok());
+        assert!(PackageName::parse(&"a".repeat(215)).is_err());
     }
 }

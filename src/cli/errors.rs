@@ -6,7 +6,7 @@ use std::io;
 use miette::Diagnostic;
 use serde_json::{Value, json};
 
-use super::paint::{LONGEST_LINE, Paint, message, message_of, one_line};
+use super::paint::{Paint, message, message_within, one_line};
 use crate::diff::DiffError;
 use crate::diff::ignore::RuleError;
 use crate::disk::DiskError;
@@ -42,6 +42,13 @@ pub mod exit {
 
 /// Details beyond this many are counted, not shown.
 const MOST_DETAILS: usize = 20;
+
+/// Bytes of a failure of one sentence, with its hints; progress may stand above it.
+const MOST_BYTES: usize = 400;
+/// Bytes of one of its details.
+const LONGEST_DETAIL: usize = 240;
+/// However long the rest is.
+const LEAST_BYTES: usize = 200;
 
 /// A failure, ready to be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,12 +116,12 @@ impl Failure {
             format!("[{}]", one_line(&self.code))
         };
         let head = paint.red(format!("error{code}"));
-        // What happened and what to do fit into 400 bytes, whatever foreign names are in them.
-        let hints: usize = self.hints.iter().map(|hint| hint.len() + 8).sum();
-        let most = 320_usize.saturating_sub(hints).clamp(240, LONGEST_LINE);
-        let mut lines = vec![format!("{head}: {}", message_of(&self.message, most))];
+        let mut lines = vec![format!(
+            "{head}: {}",
+            message_within(&self.message, self.room())
+        )];
         let shown = self.details.iter().take(MOST_DETAILS);
-        lines.extend(shown.map(|detail| format!("  {}", message(detail))));
+        lines.extend(shown.map(|detail| format!("  {}", message_within(detail, LONGEST_DETAIL))));
         if self.details.len() > MOST_DETAILS {
             lines.push(format!("  and {} more", self.details.len() - MOST_DETAILS));
         }
@@ -131,6 +138,16 @@ impl Failure {
             lines.push(format!("{}: {}", paint.cyan("hint"), message(hint)));
         }
         lines.join("\n")
+    }
+
+    /// Bytes for the sentence that says what happened: a long name or address in it must not push
+    /// out what to do about it.
+    fn room(&self) -> usize {
+        let others = self.details.iter().chain(&self.causes).chain(&self.hints);
+        let others: usize = others.map(|line| line.len() + "hint: ".len()).sum();
+        let chain: usize = self.chain.iter().map(|id| id.len() + " › ".len()).sum();
+        let taken = others + chain + "error[]: ".len() + self.code.len();
+        MOST_BYTES.saturating_sub(taken).max(LEAST_BYTES)
     }
 
     /// The document for a machine; version 1.
@@ -571,7 +588,7 @@ fn scripts_refused(refused: &Refused, message: String) -> Failure {
             "package.json"
         };
         let add = format!("to allow them, add this to {place}: {}", refused.line());
-        let others = "write false instead of true to install a package without running its script, or use --ignore-scripts or --scripts npm for this once";
+        let others = "false instead of true installs a package without its script, --ignore-scripts or --scripts npm all for this once";
         (message, vec![add, others.to_owned()])
     };
     Failure {

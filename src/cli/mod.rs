@@ -40,6 +40,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 use serde_json::Value;
 
+use crate::npmrc::without_credentials;
 use crate::ops::SessionError;
 use args::{Cli, Global, Verb};
 use errors::{Failure, exit};
@@ -160,8 +161,10 @@ impl Context {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// Whatever URLs are in it, none has credentials.
     fn print_json(&self, document: &Value) {
-        self.print(&format!("{document:#}\n"));
+        let text = format!("{document:#}\n");
+        self.print(&without_credentials(&text));
     }
 
     fn seconds(&self) -> f64 {

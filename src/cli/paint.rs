@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::io::IsTerminal;
 
+use crate::npmrc::without_credentials;
+
 /// Whether a stream takes colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint {
@@ -62,7 +64,10 @@ impl Paint {
 
 /// Foreign text fit for a terminal: control characters but line breaks become visible, so do those
 /// that reorder text; a tab becomes a space.
+///
+/// No URL in it has credentials.
 pub fn visible(text: &str) -> String {
+    let text = without_credentials(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let keeps_its_place = !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -82,33 +87,37 @@ pub const LONGEST_LINE: usize = 340;
 
 /// `visible`, each line shortened in its middle: what happened stands at one end or the other.
 pub fn message(text: &str) -> String {
-    message_of(text, LONGEST_LINE)
-}
-
-/// A [`message`] whose lines have at most so many bytes.
-pub fn message_of(text: &str, most: usize) -> String {
     let visible = visible(text);
-    if visible.len() <= most {
+    if visible.len() <= LONGEST_LINE {
         return visible;
     }
     let lines: Vec<String> = visible
         .split('\n')
-        .map(|line| without_middle(line.to_owned(), most))
+        .map(|line| shortened(line.to_owned()))
         .collect();
     lines.join("\n")
 }
 
-/// A line without its middle, where it is too long.
-pub fn shortened(line: String) -> String {
-    without_middle(line, LONGEST_LINE)
+/// [`message`], and where it is one line, in at most so many bytes.
+pub fn message_within(text: &str, limit: usize) -> String {
+    let message = message(text);
+    if message.contains('\n') {
+        return message;
+    }
+    shortened_to(message, limit.min(LONGEST_LINE))
 }
 
-fn without_middle(line: String, most: usize) -> String {
-    if line.len() <= most {
+/// A line without its middle, where it is too long.
+pub fn shortened(line: String) -> String {
+    shortened_to(line, LONGEST_LINE)
+}
+
+fn shortened_to(line: String, limit: usize) -> String {
+    if line.len() <= limit {
         return line;
     }
-    let head = line.floor_char_boundary(most * 2 / 3);
-    let tail = line.ceil_char_boundary(line.len() - most / 3 + 4);
+    let head = line.floor_char_boundary(limit * 2 / 3);
+    let tail = line.ceil_char_boundary(line.len() - limit / 3 + 4);
     format!("{}…{}", &line[..head], &line[tail..])
 }
 

@@ -42,7 +42,7 @@ pub fn run(args: &Sbom, context: &Context) -> Result<u8, Failure> {
         disk::write_atomically(path, text.as_bytes())?;
         renderer.say(&format!("{listed} ({} written)", shown_path(path)));
     } else {
-        context.print_json(&document);
+        context.print(&format!("{document:#}\n"));
         renderer.say(&listed);
     }
     Ok(exit::OK)

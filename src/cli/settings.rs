@@ -101,6 +101,7 @@ pub fn reading_session(
         .map(|url| ("registry".to_owned(), url.clone()));
     let flags: Vec<(String, String)> = npm.typed.iter().cloned().chain(registry).collect();
     let config = Config::load(&project, &env, &flags)?;
+    warn_of_unused(&config, renderer);
     // A date that is none is a mistake even in a run that never needs it.
     config.before(0)?;
     config.limits()?;
@@ -112,6 +113,17 @@ pub fn reading_session(
         host: Target::host(None, None),
         reporter: Arc::clone(renderer) as _,
     })
+}
+
+/// Names the keys of the project's `.npmrc` that have no effect.
+fn warn_of_unused(config: &Config, renderer: &Renderer) {
+    const KEYS_A_LINE: usize = 12;
+    for keys in config.unused().chunks(KEYS_A_LINE) {
+        let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        let keys = keys.join(", ");
+        let message = format!("not used from the project's .npmrc: {keys}; ~/.npmrc may set it");
+        renderer.warn("EPROJECTCONFIG", &message);
+    }
 }
 
 /// The folder that a typed lock or project means, and the lock's file name when one was named.

@@ -130,32 +130,43 @@ impl LinkError {
 
 /// What went wrong behind the [`super::Fetch`] door, in that room's own words, code and help.
 #[derive(Debug)]
-pub struct FetchError(pub Box<dyn Diagnostic + Send + Sync>);
+pub struct FetchError {
+    /// Whose tarball it was to be.
+    id: PackageId,
+    cause: Box<dyn Diagnostic + Send + Sync>,
+}
 
 impl FetchError {
-    pub fn new(error: impl Diagnostic + Send + Sync + 'static) -> Self {
-        Self(Box::new(error))
+    pub fn new(id: &PackageId, error: impl Diagnostic + Send + Sync + 'static) -> Self {
+        Self {
+            id: id.clone(),
+            cause: Box::new(error),
+        }
     }
 }
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let cause = self.cause.to_string();
+        if !cause.contains(&*self.id.name) {
+            write!(f, "cannot fetch `{}`: ", self.id)?;
+        }
+        f.write_str(&cause)
     }
 }
 
 impl std::error::Error for FetchError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
+        self.cause.source()
     }
 }
 
 impl Diagnostic for FetchError {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.0.code()
+        self.cause.code()
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.0.help()
+        self.cause.help()
     }
 }

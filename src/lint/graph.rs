@@ -7,14 +7,12 @@ use super::{Notes, Rule, Subject, askers, packages};
 use crate::json::truthy;
 use crate::platforms::{self, Proof};
 use crate::resolve::{self, Dishonesty, EdgeId, Kind, NodeId, State, Tree};
-use crate::spec::SpecKind;
 use crate::target::Target;
 
 pub(super) fn check(subject: &Subject, tree: &Tree, notes: &mut Notes) {
     edges(subject, tree, notes);
     entries(subject, tree, notes);
     for id in packages(tree) {
-        names(tree, id, notes);
         authors(tree, id, notes);
     }
 }
@@ -124,7 +122,7 @@ fn entries(subject: &Subject, tree: &Tree, notes: &mut Notes) {
         let Some(id) = tree.at(tree.root, &dishonest.location) else {
             continue;
         };
-        wrong.insert(dishonest.location);
+        wrong.insert(dishonest.location.clone());
         match dishonest.why {
             Dishonesty::Flag(flag) => {
                 let what = format!("it says `{flag}`, and is needed without");
@@ -138,6 +136,18 @@ fn entries(subject: &Subject, tree: &Tree, notes: &mut Notes) {
                         .map_or("", |target| &tree.node(target).location)
                 );
                 notes.add_at(tree, id, Rule::UnaskedLink, "link", what);
+            }
+            Dishonesty::LinkOutside => {
+                let what = "it is a link out of the project, which only the project may ask for";
+                notes.add_at(tree, id, Rule::UnaskedLink, "link", what.to_owned());
+            }
+            Dishonesty::Impostor(name) => {
+                let asked = askers(tree, &tree.node(id).edges_in);
+                let what = format!(
+                    "it is {name} and lies there as {}: {asked}",
+                    tree.name_text(id)
+                );
+                notes.add_at(tree, id, Rule::UnaskedName, "name", what);
             }
         }
     }
@@ -185,27 +195,6 @@ fn missing_flag(tree: &Tree, id: NodeId, entry: &Map<String, Value>) -> Option<&
     .into_iter()
     .find(|(flag, holds)| *holds && !says(flag))
     .map(|(flag, _)| flag)
-}
-
-/// A registry's package under another name than everyone asks for.
-fn names(tree: &Tree, id: NodeId, notes: &mut Notes) {
-    let node = tree.node(id);
-    let Some(own) = node.package.manifest.name() else {
-        return;
-    };
-    if own == tree.name_text(id) || node.edges_in.is_empty() {
-        return;
-    }
-    let may_be_named_so = |edge: &EdgeId| match tree.spec(*edge) {
-        Some(SpecKind::Alias { name, .. }) => name.as_str() == own,
-        Some(SpecKind::Version(_) | SpecKind::Range(_) | SpecKind::Tag(_)) | None => false,
-        Some(_) => true,
-    };
-    if !node.edges_in.iter().any(may_be_named_so) {
-        let asked = askers(tree, &node.edges_in);
-        let what = format!("it lies there as {}: {asked}", tree.name_text(id));
-        notes.add_at(tree, id, Rule::UnaskedName, "name", what);
-    }
 }
 
 /// What a package's author did that its users should know.

@@ -40,6 +40,7 @@ pub enum KeyFlaw {
     Reserved,
     NoTarget,
     NoParent,
+    BelowLink,
     Long,
 }
 
@@ -55,6 +56,7 @@ impl fmt::Display for KeyFlaw {
             Self::BadName => "has no package name after `node_modules/`",
             Self::Reserved => "has a reserved folder name",
             Self::NoParent => "lies in a package that is not in the lock",
+            Self::BelowLink => "lies in a link, where the linked folder's own location counts",
             Self::Long => "is longer than 4096 bytes",
             Self::NoTarget => "is a folder to which nothing links",
         })
@@ -207,6 +209,7 @@ pub fn entry_flaws(lock: &Lock) -> impl Iterator<Item = (&str, &'static str, &'s
 fn check_places(lock: &Lock) -> Result<(), LockError> {
     let keys: FxHashSet<&str> = lock.packages.iter().map(|(key, _)| key.as_str()).collect();
     let mut targets = FxHashSet::default();
+    let mut links = FxHashSet::default();
     for (key, entry) in &lock.packages {
         if entry.get("link").is_some_and(json::truthy) {
             let target = link_target(entry).unwrap_or_default();
@@ -219,6 +222,7 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
                 });
             }
             targets.insert(target);
+            links.insert(key.as_str());
         }
     }
     let mut folded: FxHashMap<String, &str> = FxHashMap::default();
@@ -232,6 +236,9 @@ fn check_places(lock: &Lock) -> Result<(), LockError> {
             let parent = key.rfind("/node_modules/").map(|at| &key[..at]);
             if place == Place::Package && parent.is_some_and(|parent| !keys.contains(parent)) {
                 return Err(KeyFlaw::NoParent);
+            }
+            if parent.is_some_and(|parent| links.contains(parent)) {
+                return Err(KeyFlaw::BelowLink);
             }
             Ok(place)
         });

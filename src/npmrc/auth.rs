@@ -1,10 +1,12 @@
 //! Which credentials belong to which URL; secrets that do not print.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::Config;
@@ -47,13 +49,21 @@ pub struct Credentials {
 /// Over plain http, only loopback hosts and the origins of configured registries get any: a token
 /// meant for https does not follow an http URL. Source: npm-registry-fetch's `auth.js`.
 pub(super) fn find(config: &Config, url: &Url, registry: &Url) -> Option<Credentials> {
-    if !confidential(config, url) {
+    if !confidential(config, url) || climbs(url) {
         return None;
     }
     match deepest(config, url) {
         None if same_host(url, registry) => deepest(config, registry),
         found => found,
     }
+}
+
+/// Would a server that decodes the path first find `..` in it? Then it is not below what it seems
+/// to be below.
+fn climbs(url: &Url) -> bool {
+    let path = percent_decode_str(url.path()).decode_utf8_lossy();
+    path.split(['/', '\\'])
+        .any(|part| matches!(part, "." | ".."))
 }
 
 fn same_host(a: &Url, b: &Url) -> bool {
@@ -139,6 +149,78 @@ pub(super) fn nerf_dart(registry: &str) -> String {
         url.host_str().unwrap_or_default(),
         url.path()
     )
+}
+
+/// A text that may be printed: no URL in it has a password, nor, over http and https, a user or a
+/// query, which may be secrets as well (`git+ssh://git@host` stays).
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + "://".len());
+        let ends = |c: char| c.is_whitespace() || "'\"`<>|\\".contains(c);
+        let (url, next) = after.split_at(after.find(ends).unwrap_or(after.len()));
+        let (authority, path) = url.split_at(url.find(['/', '?', '#']).unwrap_or(url.len()));
+        shown.push_str(before);
+        let is_http = ["http://", "https://"]
+            .iter()
+            .any(|http| before.ends_with(http));
+        match authority.rsplit_once('@') {
+            Some((user, host)) if is_http || user.contains(':') => {
+                shown.push_str("***@");
+                shown.push_str(host);
+            }
+            _ => shown.push_str(authority),
+        }
+        match path.split_once('?') {
+            Some((path, query)) if is_http && !query.is_empty() => {
+                shown.push_str(path);
+                shown.push_str("?***");
+                shown.extend(query.find('#').map(|at| &query[at..]));
+            }
+            _ => shown.push_str(path),
+        }
+        rest = next;
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// A text in which none of `secrets` is left.
+pub(super) fn without(text: &str, secrets: impl Iterator<Item = String>) -> String {
+    const SHORTEST: usize = 4; // what is shorter is in any text by chance
+    let mut shown = text.to_owned();
+    for secret in secrets.filter(|secret| secret.len() >= SHORTEST) {
+        if shown.contains(&secret) {
+            shown = shown.replace(&secret, "***");
+        }
+    }
+    shown
+}
+
+/// What credentials for `prefix` look like on their way, and what they are made of.
+pub(super) fn forms(config: &Config, prefix: &str) -> Vec<String> {
+    let header = at(config, prefix).and_then(|found| found.authorization);
+    let header = header.as_ref().map(Secret::expose).unwrap_or_default();
+    let Some(encoded) = header.strip_prefix("Basic ") else {
+        return header
+            .strip_prefix("Bearer ")
+            .map(str::to_owned)
+            .into_iter()
+            .collect();
+    };
+    let plain = STANDARD.decode(encoded).unwrap_or_default();
+    let plain = String::from_utf8_lossy(&plain).into_owned();
+    let password = plain
+        .split_once(':')
+        .map(|(_, password)| password.to_owned());
+    [Some(encoded.to_owned()), password, Some(plain)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A URL that may be printed: without user, password, query and fragment.

@@ -1,12 +1,14 @@
 //! npm's configuration: `.npmrc` files, environment, credentials.
 //!
 //! Sources, first wins: flags, `npm_config_*` variables, the project's `.npmrc`, the user's, the
-//! global one, npm's defaults. A value is text (or a list) until somebody asks for its type.
+//! global one, npm's defaults. A value is text (or a list) until somebody asks for its type. What a
+//! project may not set is left out (`project`).
 
 mod auth;
 mod date;
 mod generation;
 mod ini;
+mod project;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,7 @@ use url::Url;
 use crate::disk::{self, DiskError};
 use ini::Value;
 
-pub use auth::{Credentials, Secret, masked};
+pub use auth::{Credentials, Secret, masked, without_credentials};
 pub use date::{format_date, parse_date};
 pub use generation::{Allow, Allowed, Generation};
 pub use settings::{Fetching, Freshness, Proxies, ReplaceHost};
@@ -44,6 +46,7 @@ pub struct Config {
     proxies: Proxies,
     home: Option<PathBuf>,
     registry: Url,
+    unused: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -91,6 +94,14 @@ pub enum ConfigError {
         help("write the whole URL, such as https://host/path/")
     )]
     Url { key: String, value: String },
+    #[error("`{key}` in the project's .npmrc has a variable in it")]
+    #[diagnostic(
+        code(EINVALIDCONFIG),
+        help(
+            "a project's file may use variables in credentials alone: write the address out, or set it in ~/.npmrc"
+        )
+    )]
+    Variable { key: String },
     #[error("`{key}` is `{value}`, which is no date")]
     #[diagnostic(code(EINVALIDDATE), help("write 2024-05-01 or 2024-05-01T12:00:00Z"))]
     Date { key: &'static str, value: String },
@@ -123,6 +134,7 @@ impl Config {
             proxies: Proxies::default(),
             home: None,
             registry: Url::parse(public_registry()).map_err(|_| bad_url("registry", ""))?,
+            unused: Vec::new(),
         };
         config.registry = config.parse_registry()?;
         config.refuse_unscoped_credentials()?;
@@ -144,17 +156,20 @@ impl Config {
             proxies: Proxies::default(),
             home,
             registry: Url::parse(public_registry()).map_err(|_| bad_url("registry", ""))?,
+            unused: Vec::new(),
         };
         let project_file = project.join(".npmrc");
-        let in_project = read(&project_file, Source::Project, env)?;
-        config.layers.push(in_project);
         let user_file = config
             .path("userconfig")
             .or_else(|| config.home.as_ref().map(|home| home.join(".npmrc")));
+        let is_users = |user_file: &PathBuf| same_file(user_file, &project_file);
+        if !user_file.as_ref().is_some_and(is_users) {
+            let text = disk::read_if_there(&project_file)?.unwrap_or_default();
+            let (layer, unused) = project::read(&String::from_utf8_lossy(&text), env)?;
+            config.layers.push(layer);
+            config.unused = unused;
+        }
         if let Some(user_file) = user_file {
-            if same_file(&user_file, &project_file) {
-                config.layers.pop();
-            }
             config.layers.push(read(&user_file, Source::User, env)?);
         }
         let global_file = config
@@ -208,6 +223,11 @@ impl Config {
             (Some(below), Some(home)) => Some(home.join(below)),
             _ => Some(PathBuf::from(text)),
         }
+    }
+
+    /// Keys of the project's file that are not used, because it may not set them.
+    pub fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// Every key that some source sets, with the items of the source that wins; credentials too.

@@ -1,6 +1,7 @@
 //! What configuration means: registries, hosts, freshness, dates, what to omit.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ pub struct Fetching {
 pub struct Proxies {
     https: Option<String>,
     http: Option<String>,
-    /// Host suffixes that are asked directly.
+    /// Hosts, their suffixes, addresses and networks that are asked directly.
     direct: Vec<String>,
 }
 
@@ -87,11 +88,18 @@ impl Proxies {
     /// The proxy for `url`. May hold a password: never print it.
     pub fn proxy(&self, url: &Url) -> Option<&str> {
         let host = url.host_str()?;
+        let address = match url.host()? {
+            url::Host::Ipv4(address) => Some(IpAddr::V4(address)),
+            url::Host::Ipv6(address) => Some(IpAddr::V6(address)),
+            url::Host::Domain(_) => None,
+        };
         let is_direct = |suffix: &String| {
             host == suffix
+                || suffix == "*"
                 || host
                     .strip_suffix(suffix.as_str())
-                    .is_some_and(|rest| rest.ends_with('.'))
+                    .is_some_and(|rest| rest.ends_with('.') && address.is_none())
+                || address.is_some_and(|address| covers(suffix, address))
         };
         if self.direct.iter().any(is_direct) {
             return None;
@@ -101,6 +109,27 @@ impl Proxies {
             _ => self.http.as_deref(),
         }
     }
+}
+
+/// Is `address` what `text` says, or in the network that it says (`10.0.0.0/8`)?
+fn covers(text: &str, address: IpAddr) -> bool {
+    let (network, length) = match text.split_once('/') {
+        Some((network, length)) => (network, length.parse::<u32>().ok()),
+        None => (text, Some(u32::MAX)),
+    };
+    let network = network
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse();
+    let (Ok(network), Some(length)) = (network, length) else {
+        return false;
+    };
+    let differ = match (network, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    network == address || differ >= length
 }
 
 impl Config {
@@ -136,6 +165,15 @@ impl Config {
     pub fn credentials(&self, url: &Url, scope: Option<&str>) -> Option<Credentials> {
         let registry = self.registry_for(scope).ok()?;
         auth::find(self, url, &registry)
+    }
+
+    /// A server's words, which may repeat what it was sent, without any configured secret.
+    pub fn without_secrets(&self, text: &str) -> String {
+        let keys = self.layers.iter().flat_map(|layer| layer.values.keys());
+        let prefixes = keys
+            .filter(|key| key.starts_with("//"))
+            .filter_map(|key| Some(key.rsplit_once(':')?.0));
+        auth::without(text, prefixes.flat_map(|prefix| auth::forms(self, prefix)))
     }
 
     pub fn proxies(&self) -> &Proxies {

@@ -238,3 +238,132 @@ fn entries_are_what_wins_with_every_item_of_a_list() {
     assert_eq!(of("omit").as_deref(), Some("dev peer"));
     assert_eq!(of("e"), None);
 }
+
+#[test]
+fn a_project_may_not_loosen_tls_nor_name_programs_and_folders() {
+    let theirs = "strict-ssl=false\ncafile=x.pem\nca[]=x\nscript-shell=./sh\ncache=.\ngit=./git\n\
+                  //h.example/:tokenHelper=./helper\nprefix=.\n";
+    let config = Place::new(&format!("{theirs}tag=next\n"), "cafile=mine.pem\n");
+    let config = config.load(&[]).unwrap();
+    let unused = [
+        "//h.example/:tokenHelper",
+        "ca",
+        "cache",
+        "cafile",
+        "git",
+        "prefix",
+        "script-shell",
+        "strict-ssl",
+    ];
+    assert_eq!(config.unused(), unused);
+    assert!(config.strict_ssl());
+    assert_eq!(config.authorities().1, Some("mine.pem".into()));
+    assert_eq!(config.tag(), "next");
+
+    let config = Place::new("", theirs).load(&[]).unwrap();
+    assert!(config.unused().is_empty() && !config.strict_ssl());
+    assert_eq!(config.text("script-shell"), Some("./sh"));
+}
+
+#[test]
+fn a_projects_variables_are_for_credentials_alone() {
+    let place = |project: &str, user: &str| Place::new(project, user).with("TOKEN", "s3cret");
+    let config = place(
+        "//h.example/:_authToken=${TOKEN}\nuser-agent=${TOKEN}\nproxy=http://${TOKEN}/\n\
+         ${TOKEN}=x\ntag=${UNSET}\n",
+        "",
+    );
+    let config = config.load(&[]).unwrap();
+    assert_eq!(
+        header(&config, "https://h.example/x").unwrap(),
+        "Bearer s3cret"
+    );
+    assert_eq!(config.unused(), ["${TOKEN}", "proxy", "user-agent"]);
+    assert_eq!(config.text("user-agent"), None);
+    assert_eq!(config.text("s3cret"), None);
+    assert_eq!(config.tag(), "${UNSET}");
+
+    for key in ["registry", "@s:registry"] {
+        let text = format!("{key}=https://h.example/${{TOKEN}}/\n");
+        let error = place(&text, "").load(&[]).unwrap_err();
+        assert!(matches!(error, ConfigError::Variable { .. }), "{error}");
+        assert!(place("", &text).load(&[]).is_ok());
+    }
+}
+
+#[test]
+fn a_path_that_climbs_once_it_is_decoded_gets_no_credentials() {
+    let config = Place::new("", "//h.example/team/:_authToken=t\n")
+        .load(&[])
+        .unwrap();
+    for path in [
+        "..%2fother/x",
+        "%2e%2e%2fother",
+        "a%2f..%2f..%2fother",
+        "..%5cother",
+        "%2e%2fx",
+    ] {
+        let asked = format!("https://h.example/team/{path}");
+        assert_eq!(header(&config, &asked), None, "{asked}");
+    }
+    let scoped = "https://h.example/team/@s%2fx";
+    assert_eq!(header(&config, scoped).unwrap(), "Bearer t");
+}
+
+#[test]
+fn addresses_and_networks_can_be_asked_directly() {
+    let proxied = |direct: &str, asked: &str| {
+        let text = format!("proxy=http://p.example/\nnoproxy={direct}\n");
+        let config = Place::new("", &text).load(&[]).unwrap();
+        config.proxies().proxy(&url(asked)).is_some()
+    };
+    for (direct, asked, through_proxy) in [
+        ("h.example", "http://h.example/", false),
+        ("h.example", "http://a.h.example/", false),
+        ("h.example", "http://evilh.example/", true),
+        ("127.0.0.1", "http://127.0.0.1:8080/", false),
+        ("0.0.1", "http://127.0.0.1:8080/", true),
+        ("127.0.0.0/8", "http://127.9.9.9/", false),
+        ("127.0.0.0/8", "http://128.0.0.1/", true),
+        ("0.0.0.0/0", "http://128.0.0.1/", false),
+        ("::1", "http://[::1]/", false),
+        ("fd00::/8", "http://[fd12::1]/", false),
+        ("fd00::/8", "http://[fe12::1]/", true),
+        ("*", "http://h.example/", false),
+    ] {
+        assert_eq!(proxied(direct, asked), through_proxy, "{direct} {asked}");
+    }
+}
+
+#[test]
+fn what_is_printed_has_no_credentials() {
+    for (text, shown) in [
+        ("no address", "no address"),
+        (
+            "`https://u:p@h.example/x`, or",
+            "`https://***@h.example/x`, or",
+        ),
+        ("https://token@h.example", "https://***@h.example"),
+        ("git+ssh://git@h.example/x#y", "git+ssh://git@h.example/x#y"),
+        ("git+ssh://git:p@h.example/x", "git+ssh://***@h.example/x"),
+        (
+            "a http://u:p@a/ b http://u:p@b/",
+            "a http://***@a/ b http://***@b/",
+        ),
+        ("https://h.example/@s/x", "https://h.example/@s/x"),
+        (
+            "at https://h.example/x?token=t#y (z?)",
+            "at https://h.example/x?***#y (z?)",
+        ),
+        ("https://u:p@q@h.example/", "https://***@h.example/"),
+    ] {
+        assert_eq!(without_credentials(text), shown);
+    }
+    let config = Config::parse(
+        "//h.example/:_authToken=s3cret\n//i.example/:username=me\n//i.example/:_password=cGFzc3dvcmQ=\n",
+    );
+    let shown = config
+        .unwrap()
+        .without_secrets("s3cret, Basic bWU6cGFzc3dvcmQ=, password");
+    assert_eq!(shown, "***, Basic ***, ***");
+}

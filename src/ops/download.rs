@@ -8,6 +8,7 @@ use super::git::{self, Packing};
 use crate::disk::DiskError;
 use crate::link::{Deliver, Fetch, FetchError, TarballWant};
 use crate::manifest;
+use crate::name::PackageId;
 use crate::pack;
 use crate::registry::{Registry, RegistryError, Tarball, TarballRequest};
 
@@ -32,7 +33,7 @@ impl Fetch for Download<'_> {
         let mut local = Vec::new();
         for (index, want) in wants.iter().enumerate() {
             match self.place(want) {
-                Ok(place @ (Place::File(_) | Place::Git(_))) => local.push((want.slot, place)),
+                Ok(place @ (Place::File(_) | Place::Git(_))) => local.push((want, place)),
                 Ok(Place::Url(url)) => requests.push(TarballRequest {
                     key: index as u32,
                     name: want.id.name.to_string(),
@@ -40,19 +41,19 @@ impl Fetch for Download<'_> {
                     size_hint: None,
                 }),
                 Err(error) => {
-                    if deliver(want.slot, Err(FetchError::new(error))).is_break() {
+                    if deliver(want.slot, Err(FetchError::new(&want.id, error))).is_break() {
                         return;
                     }
                 }
             }
         }
         let answers = self.registry.tarballs(requests);
-        for (slot, place) in local {
-            let bytes = self.make(&place);
+        for (want, place) in local {
+            let bytes = self.make(&want.id, &place);
             if bytes.is_ok() && matches!(place, Place::Git(_)) {
                 self.fetched.fetch_add(1, Ordering::Relaxed);
             }
-            if deliver(slot, bytes).is_break() {
+            if deliver(want.slot, bytes).is_break() {
                 return;
             }
         }
@@ -61,7 +62,8 @@ impl Fetch for Download<'_> {
                 continue;
             };
             self.fetched.fetch_add(1, Ordering::Relaxed);
-            let bytes = answer.map(Tarball::into_bytes).map_err(FetchError::new);
+            let bytes = answer.map(Tarball::into_bytes);
+            let bytes = bytes.map_err(|error| FetchError::new(&want.id, error));
             if deliver(want.slot, bytes) == ControlFlow::Break(()) {
                 return;
             }
@@ -79,17 +81,20 @@ impl<'a> Download<'a> {
     }
 
     /// A tarball that no registry has: a file, or one packed here of a folder or a commit.
-    fn make(&self, place: &Place) -> Result<Vec<u8>, FetchError> {
+    fn make(&self, id: &PackageId, place: &Place) -> Result<Vec<u8>, FetchError> {
         match place {
             Place::File(path) if path.is_dir() => {
-                let file = manifest::read(path).map_err(FetchError::new)?;
-                pack::pack(path, &file.manifest).map_err(FetchError::new)
+                let file = manifest::read(path).map_err(|error| FetchError::new(id, error))?;
+                pack::pack(path, &file.manifest).map_err(|error| FetchError::new(id, error))
             }
             Place::File(path) => {
                 let read = std::fs::read(path).map_err(DiskError::at("read", path));
-                read.map_err(FetchError::new)
+                read.map_err(|error| FetchError::new(id, error))
             }
-            Place::Git(resolved) => self.packing.packed(resolved).map_err(FetchError::new),
+            Place::Git(resolved) => {
+                let packed = self.packing.packed(resolved);
+                packed.map_err(|error| FetchError::new(id, error))
+            }
             Place::Url(_) => Ok(Vec::new()),
         }
     }

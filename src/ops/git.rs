@@ -438,7 +438,10 @@ fn git(arguments: &[&str], folder: Option<&Path>, repository: &str) -> Result<St
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let reason = text.lines().last().unwrap_or_default().trim();
+    // What went wrong first; the last lines are advice.
+    let told = |line: &&str| line.starts_with("fatal:") || line.starts_with("error:");
+    let reason = text.lines().find(told).or_else(|| text.lines().last());
+    let reason = crate::npmrc::without_credentials(reason.unwrap_or_default().trim());
     Err(GitError::Failed {
         repository: crate::npmrc::masked(repository),
         reason: reason.chars().take(200).collect(),

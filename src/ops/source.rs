@@ -220,6 +220,7 @@ fn is_plain_address(text: &str) -> bool {
         && url.username().is_empty()
         && url.password().is_none()
         && text.contains("://")
+        && !text.contains(char::is_control)
 }
 
 /// The files whose bytes the resolver looks at.

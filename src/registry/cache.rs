@@ -344,6 +344,9 @@ fn encode(packument: &Packument, meta: &Meta, registry: &str) -> Option<Vec<u8>>
         return None;
     }
     let ranked = json.ranked();
+    if ranked.twins {
+        return None;
+    }
     let mut out = vec![0; TEXTS];
     for text in [registry, packument.name(), &meta.etag] {
         push_text(&mut out, text)?;

@@ -118,7 +118,15 @@ impl miette::Diagnostic for RegistryError {
                 "if it is honest, raise --max-packument-size or --max-tarball-size"
             }
             Self::OtherName { .. } => "the registry or a proxy before it mixes packages up",
-            _ => return None,
+            Self::Malformed { .. } => {
+                "the registry or a proxy before it is damaged, or lies: tell who runs it, or ask another `registry`"
+            }
+            Self::Status { .. } => "try again later; if it stays so, tell who runs the registry",
+            Self::Redirect { .. } => "correct `registry` in .npmrc, or tell who runs the registry",
+            Self::Scheme { .. } => "packages come over https, or http where the registry does",
+            Self::Setup { .. } => "correct the setting, in .npmrc or the environment",
+            Self::Folder { .. } => "see whether `registry` in .npmrc names the right folder",
+            Self::Name(_) => "correct the name where it is written",
         };
         Some(Box::new(text))
     }
@@ -131,16 +139,29 @@ pub enum PickError {
     #[diagnostic(code(ETARGET), help("ask for a version or tag that was published"))]
     NoMatch { wanted: String, before: Option<i64> },
     #[error("No versions available for {name}")]
-    #[diagnostic(code(ENOVERSIONS))]
+    #[diagnostic(
+        code(ENOVERSIONS),
+        help(
+            "the registry lists none that may be taken; with `before` or `min-release-age`, none that is old enough"
+        )
+    )]
     NoVersions { name: String },
     #[error("Could not download {wanted} due to policy violations:\n{message}")]
-    #[diagnostic(code(E403))]
+    #[diagnostic(
+        code(E403),
+        help("ask for a version that the registry does not withhold, or ask who runs it")
+    )]
     Forbidden { wanted: String, message: String },
     #[error("the registry's entry for `{id}` cannot be used: {reason}")]
-    #[diagnostic(code(EINVALIDPACKUMENT))]
+    #[diagnostic(
+        code(EINVALIDPACKUMENT),
+        help(
+            "the registry's document is damaged or hostile: lock another version, or ask another `registry`"
+        )
+    )]
     Malformed { id: String, reason: String },
     #[error("`{wanted}` is not a version, range or tag of a registry package")]
-    #[diagnostic(code(EUNSUPPORTEDSPEC))]
+    #[diagnostic(code(EUNSUPPORTEDSPEC), help("ask for a version, a range or a tag"))]
     NotRegistry { wanted: String },
 }
 

@@ -103,14 +103,20 @@ fn installs(text: &[u8]) -> bool {
         })
 }
 
-/// Builds the manifest from its fields' texts; an error tells what is not JSON.
+/// Builds the manifest from its fields' texts; an error tells what is not JSON, or is there twice.
 pub(super) fn manifest<'a>(
     fields: impl Iterator<Item = (Field, &'a [u8])>,
-) -> Result<Manifest, serde_json::Error> {
+) -> Result<Manifest, String> {
     let mut map = Map::new();
     let mut dist = Map::new();
+    let mut seen = 0_u64;
     for (field, text) in fields {
-        let parse = || serde_json::from_slice::<Value>(text);
+        let bit = 1 << field.min(63);
+        if seen & bit != 0 {
+            return Err(format!("it has {:?} twice", name_of(field)));
+        }
+        seen |= bit;
+        let parse = || read(field, text);
         match field {
             SCRIPTED => {
                 map.insert("hasInstallScript".to_owned(), Value::Bool(true));
@@ -141,4 +147,27 @@ pub(super) fn manifest<'a>(
         map.insert("dist".to_owned(), dist.into());
     }
     Ok(Manifest::from_registry(Value::Object(map)))
+}
+
+fn name_of(field: Field) -> &'static str {
+    match field {
+        SCRIPTED => "scripts",
+        TARBALL => "tarball",
+        INTEGRITY => "integrity",
+        SHASUM => "shasum",
+        field => NAMES.get(usize::from(field)).copied().unwrap_or_default(),
+    }
+}
+
+/// A field's value. Readers disagree on which of two equal members counts, so neither does.
+fn read(field: Field, text: &[u8]) -> Result<Value, String> {
+    let value: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let Value::Object(map) = &value else {
+        return Ok(value);
+    };
+    let members = Members::new(text, 0, 0).and_then(Members::count);
+    if members.is_some_and(|members| members != map.len()) {
+        return Err(format!("it has a member of {:?} twice", name_of(field)));
+    }
+    Ok(value)
 }

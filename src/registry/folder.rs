@@ -28,7 +28,7 @@ pub(super) fn packument(
         if length > limit {
             return Err(too_big(&url, limit));
         }
-        return Ok((parse(name, bytes, &url)?, length));
+        return Ok((parse(name, bytes, &url, &str::to_owned)?, length));
     }
     let packed = plain.with_extension("json.gz");
     let body = disk::read_if_there(&packed).map_err(|e| unreadable(&packed, e))?;
@@ -42,7 +42,7 @@ pub(super) fn packument(
         InflateError::TooBig => too_big(&url, limit),
         InflateError::Broken => cut(&url, "its compression is broken"),
     })?;
-    Ok((parse(name, bytes, &url)?, body.len() as u64))
+    Ok((parse(name, bytes, &url, &str::to_owned)?, body.len() as u64))
 }
 
 /// Where a folder registry has the tarball that a packument or lock places on some host: any URL

@@ -27,7 +27,7 @@ const UNDECLARED: u64 = 64 << 20;
 /// Of a body, in bytes: what is kept in one piece from the start.
 const FIRST_PIECE: usize = 8 << 20;
 const REDIRECTS: usize = 20;
-const HEADER_WAIT: Duration = Duration::from_mins(1);
+const HEADER_WAIT: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_secs(30);
 /// A body must bring this much in each [`IDLE`] span: 1 kB a second.
 const FLOOR: usize = 30_000;
@@ -402,6 +402,18 @@ impl Fetcher {
         }
     }
 
+    /// The registry's words about an error: its `error` or `message` field, short and without
+    /// control characters or what it was sent.
+    fn words(&self, body: &[u8]) -> String {
+        let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let told = ["error", "message"]
+            .iter()
+            .find_map(|key| json.get(*key)?.as_str());
+        let told = self.config.without_secrets(told.unwrap_or_default());
+        let plain = told.chars().filter(|c| !c.is_control());
+        plain.take(100).collect()
+    }
+
     async fn refusal(
         &self,
         request: &Request,
@@ -425,7 +437,7 @@ impl Fetcher {
             status => RegistryError::Status {
                 status,
                 url: shown(url),
-                body: words(&body).into(),
+                body: self.words(&body).into(),
             },
         };
         Failure { error, retry_after }
@@ -555,20 +567,6 @@ pub(super) fn too_big(url: &Url, limit: u64) -> RegistryError {
         url: shown(url),
         limit,
     }
-}
-
-/// The registry's words about an error: its `error` field, or the text, short and without control
-/// characters.
-fn words(body: &[u8]) -> String {
-    let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let told = ["error", "message"]
-        .iter()
-        .find_map(|key| json.get(*key)?.as_str());
-    told.unwrap_or_default()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect()
 }
 
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {

@@ -49,6 +49,8 @@ pub(super) struct Ranked {
     pub versions: Vec<Option<Version>>,
     /// Indices of valid versions, highest first; equal ones in document order.
     pub order: Vec<u32>,
+    /// Is some version listed twice?
+    pub twins: bool,
 }
 
 /// Versions that a registry's policy withholds.
@@ -231,7 +233,7 @@ impl Packument {
     }
 
     fn parse_manifest(&self, index: usize) -> Result<Manifest, String> {
-        let manifest = match &self.body {
+        match &self.body {
             Body::Json(json) => {
                 let fields = json.fields(index).ok_or("it is not an object")?;
                 let text = |(field, span): (Field, Range<usize>)| {
@@ -243,8 +245,17 @@ impl Packument {
                 let fields = cached.fields(index).ok_or("the cache is damaged")?;
                 fields::manifest(fields.into_iter())
             }
+        }
+    }
+
+    /// Is there another entry under the same key? What the cache holds has none.
+    pub(super) fn has_twin(&self, index: usize) -> bool {
+        let Body::Json(json) = &self.body else {
+            return false;
         };
-        manifest.map_err(|error| error.to_string())
+        let text = self.version_text(index);
+        let equal = json.versions.iter().filter(|(known, _)| **known == *text);
+        equal.count() > 1
     }
 
     /// When a version was published, in ms since 1970; `i64::MAX` when the date is unreadable.
@@ -296,8 +307,14 @@ impl Json {
                 .filter_map(|(version, index)| Some((version.as_ref()?, index)))
                 .collect();
             valid.sort_by(|a, b| compare(b.0, a.0).then(a.1.cmp(&b.1)));
-            let order = valid.into_iter().map(|(_, index)| index).collect();
-            Ranked { versions, order }
+            let order: Vec<u32> = valid.into_iter().map(|(_, index)| index).collect();
+            let text = |index: u32| self.versions.get(index as usize).map(|(text, _)| text);
+            let twins = order.windows(2).any(|pair| text(pair[0]) == text(pair[1]));
+            Ranked {
+                versions,
+                order,
+                twins,
+            }
         })
     }
 

@@ -251,19 +251,28 @@ fn engine<'a>(manifest: &'a Manifest, key: &str) -> Option<&'a Value> {
     json::truthy(value).then_some(value)
 }
 
-/// A registry whose entry tells another version than its key mixes packages up.
+/// A registry that lists a version twice, or whose entry tells another version than its key, or none
+/// at all, mixes packages up.
 fn agrees(packument: &Packument, index: usize) -> Result<(), PickError> {
     let manifest = packument.checked_manifest(index)?;
     let key = packument.version_text(index);
-    let Some(told) = manifest.version().filter(|told| *told != key) else {
-        return Ok(());
-    };
-    let parse = |text| crate::spec::parse_version(text, Mode::Loose);
-    match (parse(key), parse(told)) {
-        (Some(a), Some(b)) if crate::spec::compare(&a, &b).is_ne() => Err(PickError::Malformed {
+    let flawed = |reason: String| {
+        Err(PickError::Malformed {
             id: format!("{}@{key}", packument.name()),
-            reason: format!("it says that it is version {told:.200}"),
-        }),
-        _ => Ok(()),
+            reason,
+        })
+    };
+    if let Some(name) = manifest.name().filter(|name| *name != packument.name()) {
+        return flawed(format!("it says that it is `{name:.100}`"));
+    }
+    if packument.has_twin(index) {
+        return flawed("it is listed twice".to_owned());
+    }
+    let parse = |text| crate::spec::parse_version(text, Mode::Loose);
+    let told = manifest.version().unwrap_or(key);
+    match (parse(key), parse(told)) {
+        (Some(a), Some(b)) if crate::spec::compare(&a, &b).is_eq() => Ok(()),
+        (_, Some(_)) => flawed(format!("it says that it is version {told:.100}")),
+        (_, None) => flawed(format!("{told:.100} is not a version")),
     }
 }

@@ -91,6 +91,16 @@ impl<'a> Members<'a> {
         self.at = after;
     }
 
+    /// How many members there are from here on.
+    pub fn count(mut self) -> Option<usize> {
+        let mut members = 0;
+        while self.next_key()?.is_some() {
+            self.pass()?;
+            members += 1;
+        }
+        Some(members)
+    }
+
     /// The next member, its value skipped.
     #[allow(clippy::option_option)]
     pub fn next_member(&mut self) -> Option<Option<Member<'a>>> {

@@ -324,7 +324,8 @@ impl Shared {
                 }
             }
         }
-        let mut packument = parse(&slot.name, response.body, &url);
+        let hide = |text: &str| self.config.without_secrets(text);
+        let mut packument = parse(&slot.name, response.body, &url, &hide);
         let meta = Meta {
             etag: response.etag,
             max_age: response.max_age,
@@ -569,21 +570,25 @@ impl Slot {
     }
 }
 
-/// A document held against its name, with errors that name its source.
+/// A document held against its name, with errors that name its source and quote from it what `hide`
+/// leaves.
 pub(super) fn parse(
     name: &Arc<str>,
     bytes: Vec<u8>,
     url: &Url,
+    hide: &dyn Fn(&str) -> String,
 ) -> Result<Packument, RegistryError> {
     let text = bytes.trim_ascii_start();
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if text.first() != Some(&b'{') {
-        let start = String::from_utf8_lossy(&text[..text.len().min(60)]);
+        let start = String::from_utf8_lossy(&text[..text.len().min(4096)]);
+        let start = hide(&start);
         return Err(RegistryError::NotJson {
             url: shown(url),
             start: start
                 .chars()
                 .filter(|c| !c.is_control())
+                .take(60)
                 .collect::<String>()
                 .into(),
         });

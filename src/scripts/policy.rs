@@ -205,6 +205,10 @@ pub fn key_for(candidate: &Candidate) -> String {
     match registry_identity(candidate) {
         Some((name, Some(version))) => format!("{name}@{version}"),
         Some((name, None)) => name,
+        // A link's lock entry has its target's location; whoever asks may not know it.
+        None if candidate.kind.is_link() && resolved.is_empty() => {
+            format!("file:{}", candidate.folder.display())
+        }
         None if candidate.kind.is_link() && !resolved.starts_with("file:") => {
             format!("file:{resolved}")
         }

@@ -102,7 +102,10 @@ pub enum SpecError {
     )]
     Committish { text: String, reason: &'static str },
     #[error("`{raw}` is not a valid URL")]
-    #[diagnostic(code(ERR_INVALID_URL))]
+    #[diagnostic(
+        code(ERR_INVALID_URL),
+        help("write the whole URL, such as git+https://host/owner/name.git#v1.2.3")
+    )]
     Url { raw: String },
     #[error("`{raw}` is not a valid file: URL")]
     #[diagnostic(code(EINVALIDFILEURL), help("write a path such as `file:../folder`"))]

@@ -15,7 +15,7 @@ pub enum StoreError {
     #[error("`{id}` arrived as {got}, but {want} is promised")]
     #[diagnostic(
         code(EINTEGRITY),
-        help("the registry or something on the way changed the bytes; if you trust the new content, run `heatseal shrinkwrap --update {}`", id.name)
+        help("somebody changed the bytes; if you trust them, run `heatseal shrinkwrap --update {}`", id.name)
     )]
     Integrity {
         id: PackageId,

@@ -73,6 +73,25 @@ fn credentials_without_a_registry_are_refused_and_not_shown() {
 }
 
 #[test]
+fn what_a_projects_npmrc_may_not_set_is_named_and_not_used() {
+    let shell = "#!/bin/sh\ntouch ran\n";
+    let manifest = json!({"name": "p", "scripts": {"postinstall": "touch right"}});
+    let context = Context::with(&manifest);
+    context.put("shell.sh", shell);
+    context.put(
+        ".npmrc",
+        "script-shell=./shell.sh\nstrict-ssl=false\ntag=next\n",
+    );
+    let answer = context.run(&["install"]).exits(0);
+    answer.says(&["warning[EPROJECTCONFIG]", "`script-shell`, `strict-ssl`"]);
+    assert!(context.has("right") && !context.has("ran"));
+
+    context.put(".npmrc", "registry=http://127.0.0.1:1/${HOME}/\n");
+    let answer = context.run(&["shrinkwrap"]).exits(2);
+    answer.says(&["error[EINVALIDCONFIG]", "`registry`", "variable", "hint: "]);
+}
+
+#[test]
 fn a_failure_is_json_where_json_was_asked_for() {
     let answer = Context::new()
         .run(&["-C", "nowhere", "shrinkwrap", "--json"])

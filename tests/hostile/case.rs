@@ -71,6 +71,9 @@ impl Case {
         if code != 0 && !run.stderr.contains("error[") {
             return Err(format!("the error has no name: {}", run.stderr));
         }
+        if code != 0 {
+            tells_what_to_do(&run.stderr)?;
+        }
         let missing = words.iter().find(|word| !run.stderr.contains(**word));
         if let Some(word) = missing {
             return Err(format!("{word:?} is not in:\n{}", run.stderr));
@@ -80,6 +83,24 @@ impl Case {
             None => Ok(()),
         }
     }
+}
+
+/// A refusal has a hint, and no more than 400 bytes beside the list that it may have.
+fn tells_what_to_do(stderr: &str) -> Result<(), String> {
+    const MOST: usize = 400;
+    let start = stderr.find("error[").unwrap_or_default();
+    let lines = stderr[start..].lines();
+    let length: usize = lines
+        .filter(|line| !line.starts_with("  ") || line.starts_with("  caused by"))
+        .map(|line| line.len() + 1)
+        .sum();
+    if !stderr.contains("hint: ") {
+        return Err(format!("it does not say what to do: {stderr}"));
+    }
+    if length > MOST {
+        return Err(format!("it takes {length} bytes to say: {stderr}"));
+    }
+    Ok(())
 }
 
 /// Runs all cases of a section, two at a time, and claims that each came out as it must.

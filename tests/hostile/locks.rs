@@ -118,6 +118,8 @@ fn keys() {
             key("44 .package-lock.json", "node_modules/.package-lock.json"),
             key("44 dot", "node_modules/."),
             key("44 scope of dots", "node_modules/@s/.."),
+            key("44 a scope that is a hidden folder", "node_modules/@../x"),
+            key("44 a scope's node_modules", "node_modules/@s/node_modules"),
             key("44 .git", ".git/node_modules/x"),
             key("54 __proto__", "__proto__"),
             key("54 __proto__ as a package", "node_modules/__proto__"),
@@ -172,6 +174,43 @@ fn entries() {
             for member in ["resolved", "integrity"] {
                 lock["packages"]["node_modules/left"][member] = right[member].clone();
             }
+        }),
+        edited("48 a name that nobody asks for", Refused(3, &["error[ELOCKENTRY]", "node_modules/left", "`other`"]), |world, lock| {
+            let other = packed(&json!({"name": "other", "version": "1.0.0", "dependencies": {"right": "^1.0.0"}}));
+            world.tarball("other", "1.0.0", &other);
+            let mut entry = world.entry("other", "1.0.0", &other);
+            entry["name"] = "other".into();
+            entry["dependencies"] = json!({"right": "^1.0.0"});
+            lock["packages"]["node_modules/left"] = entry;
+        }),
+        edited("48 the same, and a shrinkwrap is said to decide it", Refused(3, &["error[ELOCKENTRY]", "node_modules/left/node_modules/right", "`other`"]), |world, lock| {
+            let other = packed(&json!({"name": "other", "version": "1.2.0"}));
+            world.tarball("other", "1.2.0", &other);
+            let mut entry = world.entry("other", "1.2.0", &other);
+            entry["name"] = "other".into();
+            let packages = lock["packages"].as_object_mut().unwrap();
+            packages["node_modules/left"]["hasShrinkwrap"] = true.into();
+            packages.remove("node_modules/right");
+            packages.insert("node_modules/left/node_modules/right".into(), entry);
+        }),
+        edited("48 not the alias that is asked for", Refused(3, &["error[ELOCKENTRY]", "node_modules/left", "`left`"]), |world, lock| {
+            world.wants(json!({"left": "npm:other@^1.0.0"}));
+            lock["packages"][""]["dependencies"]["left"] = "npm:other@^1.0.0".into();
+        }),
+        edited("48 the alias that is asked for, and a peer that is content with it", Installed(&[], &["node_modules/left/index.js"]), |world, lock| {
+            let other = packed(&json!({"name": "other", "version": "1.0.0"}));
+            let right = packed(&json!({"name": "right", "version": "1.2.0", "peerDependencies": {"left": "1"}}));
+            world.tarball("other", "1.0.0", &other);
+            world.tarball("right", "1.2.0", &right);
+            let wanted = json!({"left": "npm:other@^1.0.0", "right": "^1.0.0"});
+            world.wants(wanted.clone());
+            let mut entry = world.entry("other", "1.0.0", &other);
+            entry["name"] = "other".into();
+            let mut peer = world.entry("right", "1.2.0", &right);
+            peer["peerDependencies"] = json!({"left": "1"});
+            lock["packages"][""]["dependencies"] = wanted;
+            lock["packages"]["node_modules/left"] = entry;
+            lock["packages"]["node_modules/right"] = peer;
         }),
         edited("48 another version", Refused(4, &["error[EINTEGRITY]", "right@1.1.0", "right@1.2.0"]), |_, lock| {
             lock["packages"]["node_modules/right"]["version"] = "1.1.0".into();
@@ -275,6 +314,57 @@ fn links() {
                 |_, lock| {
                     lock["packages"]["node_modules/left"] =
                         json!({"resolved": "../outside/folder", "link": true});
+                },
+            ),
+            edited(
+                "49 link to a foreign folder, in a lock of version 1",
+                Refused(3, &["error[ELOCKENTRY]", "node_modules/left"]),
+                |world, lock| {
+                    let manifest = r#"{"name":"left","version":"1.0.0"}"#;
+                    std::fs::write(world.path("outside/folder/package.json"), manifest).unwrap();
+                    *lock = json!({
+                        "name": "project", "version": "1.0.0", "lockfileVersion": 1,
+                        "requires": true,
+                        "dependencies": {"left": {"version": "file:../outside/folder"}},
+                    });
+                },
+            ),
+            edited(
+                "49 a link out of the project that only a registry's package asks for",
+                Refused(
+                    3,
+                    &["error[ELOCKENTRY]", "node_modules/x", "out of the project"],
+                ),
+                |world, lock| {
+                    let spec = json!({"x": "file:../../../outside/folder"});
+                    let left = json!({"name": "left", "version": "1.0.0", "dependencies": spec});
+                    let left = packed(&left);
+                    world.tarball("left", "1.0.0", &left);
+                    let mut entry = world.entry("left", "1.0.0", &left);
+                    entry["dependencies"] = spec;
+                    let packages = lock["packages"].as_object_mut().unwrap();
+                    packages.remove("node_modules/right");
+                    packages.insert("node_modules/left".into(), entry);
+                    let link = json!({"resolved": "../outside/folder", "link": true});
+                    packages.insert("node_modules/x".into(), link);
+                    packages.insert("../outside/folder".into(), json!({"version": "1.0.0"}));
+                },
+            ),
+            edited(
+                "49 an entry below a link",
+                Refused(4, &["error[EINVALIDLOCATION]", "lies in a link"]),
+                |world, lock| {
+                    world.put(
+                        "inside/package.json",
+                        r#"{"name":"left","version":"1.0.0"}"#,
+                    );
+                    world.wants(json!({"left": "file:inside"}));
+                    let packages = lock["packages"].as_object_mut().unwrap();
+                    let right = packages.remove("node_modules/right").unwrap();
+                    let left = json!({"resolved": "inside", "link": true});
+                    packages.insert("node_modules/left".into(), left);
+                    packages.insert("inside".into(), json!({"name": "left", "version": "1.0.0"}));
+                    packages.insert("node_modules/left/node_modules/right".into(), right);
                 },
             ),
             edited(
@@ -446,6 +536,25 @@ fn credentials_in_a_lock_are_not_printed() {
         &["ci", "--json"],
         &["shrinkwrap"],
         &["install"],
+    ] {
+        let run = world.run(command).unwrap();
+        assert!(
+            !run.stderr.contains("hunter2") && !run.stdout.contains("hunter2"),
+            "{run:?}"
+        );
+    }
+    honest(&world);
+    world.wants(json!({
+        "left": "http://user:hunter2@127.0.0.1:1/left.tgz",
+        "right": "http://127.0.0.1:1/right.tgz?token=hunter2",
+        "more": "git+https://user:hunter2@127.0.0.1:1/more.git",
+    }));
+    for command in [
+        &["ci"][..],
+        &["ci", "--json"],
+        &["verify"],
+        &["lint"],
+        &["ls"],
     ] {
         let run = world.run(command).unwrap();
         assert!(

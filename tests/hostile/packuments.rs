@@ -75,6 +75,29 @@ fn identity() {
                 one("evil", "1.0.0", "1.0.1"),
             ),
             document(
+                "63 a version of another name",
+                Refused(7, &["error[EINVALIDPACKUMENT]", "evil@1.0.0", "`other`"]),
+                one("evil", "1.0.0", "1.0.0")
+                    .replacen(
+                        "\"name\":\"evil\",\"version",
+                        "\"name\":\"other\",\"version",
+                        1,
+                    )
+                    .replacen("\"name\":\"evil\"}", "\"name\":\"other\"}", 1),
+            ),
+            case(
+                "57 a tag of a version with a path",
+                LOCK,
+                Refused(
+                    7,
+                    &["error[EINVALIDPACKUMENT]", "evil@../../x", "not a version"],
+                ),
+                move |world| {
+                    world.document("evil", one("evil", "../../x", "../../x"));
+                    world.wants(json!({"evil": "latest"}));
+                },
+            ),
+            document(
                 "57 a version with a path",
                 Refused(9, &["error[E", "evil"]),
                 one("evil", "../../x", "../../x"),
@@ -271,6 +294,7 @@ fn names_and_addresses() {
         "ssh://registry.example/x",
         "unix:/run/x.sock",
         "blob:http://registry.example/x",
+        "http://registry.example/\u{1b}[2J/x.tgz",
     ]
     .into_iter()
     .map(|url| tarball("69 tarball URL", url))
@@ -278,6 +302,8 @@ fn names_and_addresses() {
     cases.extend([
         wants("68 alias that climbs", &["error[E"], "../../evil", "npm:evil@1"),
         wants("68 alias with a reserved name", &["error[E"], "node_modules", "npm:evil@1"),
+        wants("68 alias that no file system takes", &["error[EINVALIDPACKAGENAME]", "214"], Box::leak("x".repeat(300).into_boxed_str()), "npm:evil@1"),
+        wants("68 alias with a reserved name after its scope", &["error[E"], "@s/node_modules", "npm:evil@1"),
         wants("68 alias called .bin", &["error[E"], ".bin", "npm:evil@1"),
         wants("68 alias of a name that climbs", &["error[E"], "x", "npm:../../evil@1"),
         below("68 alias that climbs, below", Refused(9, &["error[E"]), "../../x", "npm:evil@1"),
@@ -364,6 +390,26 @@ fn documents() {
                     "\"name\":\"evil\",\"dist",
                     "\"versions\":{},\"name\":\"evil\",\"dist",
                 ),
+            ),
+            document(
+                "74 a version twice",
+                Refused(7, &["error[EINVALIDPACKUMENT]", "evil@1.0.0", "twice"]),
+                good.replace(
+                    "\"versions\":{",
+                    "\"versions\":{\"1.0.0\":{\"name\":\"evil\",\"version\":\"1.0.0\"},",
+                ),
+            ),
+            document(
+                "74 a tarball twice",
+                Refused(
+                    7,
+                    &[
+                        "error[EINVALIDPACKUMENT]",
+                        "evil@1.0.0",
+                        "\"tarball\" twice",
+                    ],
+                ),
+                good.replace("\"dist\":{", "\"dist\":{\"tarball\":\"URL/x.tgz\","),
             ),
             document(
                 "74 __proto__",

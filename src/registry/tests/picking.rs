@@ -151,11 +151,41 @@ fn an_entry_that_lies_about_its_version_is_refused() {
 }
 
 #[test]
-fn of_equal_keys_the_last_counts() {
-    let text = r#"{"name":"x","dist-tags":{"latest":"1.0.0"},"versions":{
-        "1.0.0":{"version":"1.0.0","license":"A"},"1.0.0":{"version":"1.0.0","license":"B"}}}"#;
-    let packument = Packument::from_json(&"x".into(), text.into()).unwrap();
-    let spec = Spec::parse("x", "^1", Path::new("/")).unwrap();
-    let index = pick(&packument, &spec.kind, &options()).unwrap();
-    assert_eq!(packument.manifest(index).text("license"), Some("B"));
+fn what_is_listed_twice_is_refused() {
+    let text = r#"{"name":"x","dist-tags":{"latest":"1.0.0"},"versions":{"1.0.0":ENTRY}}"#;
+    let reason = |entry: &str| {
+        let text = text.replace("ENTRY", entry);
+        let packument = Packument::from_json(&"x".into(), text.into()).unwrap();
+        let spec = Spec::parse("x", "^1", Path::new("/")).unwrap();
+        let picked = pick(&packument, &spec.kind, &options());
+        picked.map_or_else(|error| error.to_string(), |_| String::new())
+    };
+    assert_eq!(
+        reason(r#"{"version":"1.0.0","description":"a","description":"b"}"#),
+        ""
+    );
+    for (entry, words) in [
+        (
+            r#"{"version":"1.0.0"},"1.0.0":{"version":"1.0.0"}"#,
+            "it is listed twice",
+        ),
+        (r#"{"bin":{},"bin":{"a":"b"}}"#, "\"bin\" twice"),
+        (
+            r#"{"dist":{"tarball":"a","tarball":"b"}}"#,
+            "\"tarball\" twice",
+        ),
+        (
+            r#"{"dist":{"tarball":"a"},"dist":{"tarball":"b"}}"#,
+            "\"tarball\" twice",
+        ),
+        (
+            r#"{"dependencies":{"a":"1","a":"2"}}"#,
+            "a member of \"dependencies\" twice",
+        ),
+        (r#"{"version":"../../x"}"#, "not a version"),
+        (r#"{"name":"y"}"#, "it says that it is `y`"),
+    ] {
+        let found = reason(entry);
+        assert!(found.contains(words), "{entry}: {found}");
+    }
 }
