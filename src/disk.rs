@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,6 +34,14 @@ impl DiskError {
         let path = path.to_owned();
         move |source| Self::new(action, path, source)
     }
+}
+
+/// Makes a folder and those above it that are not there, for their owner alone whatever the umask.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
 }
 
 /// The file's bytes, or `None` when there is no such file.

@@ -32,7 +32,7 @@ pub fn version(env: &BTreeMap<String, String>, store: &Path) -> Option<Version> 
     if let Some(changed) = changed {
         let text = remember(&remembered, &node, changed, &version);
         // A store that cannot be written yet costs the question again, no more.
-        let _ = fs::create_dir_all(store);
+        let _ = disk::make_private(store);
         let _ = disk::write_atomically(&memory, text.as_bytes());
     }
     Some(version)

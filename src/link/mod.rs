@@ -44,7 +44,7 @@ use crate::store::{Archive, Store};
 pub struct Wanted {
     pub packages: Vec<WantedPackage>,
     pub links: Vec<WantedLink>,
-    /// Nobody gets a link in `.bin`; bins are executable all the same.
+    /// Nobody gets a link in `.bin`.
     pub without_bin_links: bool,
     /// Folders of workspaces, relative to the project: their former `node_modules` are emptied even
     /// when nothing new goes there, as `npm ci` does.

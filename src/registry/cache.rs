@@ -112,7 +112,7 @@ impl Shelf {
             return;
         };
         let again = |_| {
-            fs::create_dir_all(&self.folder)?;
+            disk::make_private(&self.folder)?;
             put_file(path, bytes)
         };
         let _ = put_file(path, bytes).or_else(again);

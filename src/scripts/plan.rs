@@ -217,11 +217,12 @@ fn beside(folder: &Path) -> Option<String> {
     Some(modules?.to_str()?.to_owned())
 }
 
-/// What only a dependency's scripts see. `config` is left out but for links: npm has the others'
-/// manifests from the lock, which does not hold it. An absent URL or integrity is `null`.
+/// What only a dependency's scripts see. `config` is left out but for links and for what is bundled,
+/// whose manifests npm reads: it has the others' from the lock, which does not hold it. An absent URL
+/// or integrity is `null`.
 fn variables(candidate: &Candidate, manifest: &Manifest, project: &Path) -> Vec<(String, String)> {
     let mut own = manifest.clone();
-    if !candidate.kind.is_link() {
+    if !candidate.kind.is_link() && candidate.kind != Kind::Bundled {
         own.fields.shift_remove("config");
         let PackageId { name, version } = &candidate.id;
         for (field, value) in [("name", name), ("version", version)] {

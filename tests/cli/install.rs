@@ -289,7 +289,7 @@ fn a_node_modules_that_is_a_link_is_refused_and_its_target_untouched() {
 }
 
 #[test]
-fn without_links_in_bin_a_command_is_executable_all_the_same() {
+fn a_command_without_a_link_is_executable_only_where_the_lock_gives_no_url() {
     let context = Context::with(&json!({"name": "p", "dependencies": {"tool": "1", "a": "1"}}));
     let registry = Registry::new()
         .package("tool", "1.0.0")
@@ -299,22 +299,32 @@ fn without_links_in_bin_a_command_is_executable_all_the_same() {
         .manifest(json!({"bin": {"b": "cli.js"}}))
         .file("cli.js", "#!/usr/bin/env node\r\n", 0o644);
     context.serve(&registry);
-    context.run(&["shrinkwrap"]).exits(0);
     let mode = |name: &str| {
         use std::os::unix::fs::PermissionsExt as _;
         let path = context.project().join(name);
         fs::metadata(path).unwrap().permissions().mode() & 0o111
     };
-    for mode_of_links in ["hardlink", "copy"] {
+    for (omit_url, mode_of_links, executable) in [
+        ("false", "hardlink", 0),
+        ("false", "copy", 0),
+        ("true", "hardlink", 0o111),
+        ("true", "copy", 0o111),
+    ] {
+        context.put(
+            ".npmrc",
+            &format!("omit-lockfile-registry-resolved={omit_url}\n"),
+        );
+        let _ = fs::remove_file(context.project().join("npm-shrinkwrap.json"));
+        context.run(&["shrinkwrap"]).exits(0);
         let flags = ["--no-bin-links", "--link-mode", mode_of_links];
         context.run(&[&["ci"], &flags[..]].concat()).exits(0);
         assert!(!context.has("node_modules/.bin"));
-        assert_eq!(mode("node_modules/tool/tool.js"), 0o111);
+        assert_eq!(mode("node_modules/tool/tool.js"), executable);
         // Only who gets a link has its first line mended.
         assert!(context.read("node_modules/tool/tool.js").ends_with("\r\n"));
         context.run(&["verify", "--no-bin-links"]).exits(0);
     }
-    // `b` comes before `tool` and has the link; the file of the other is executable, too.
+    // `b` comes before `tool` and has the link.
     context.run(&["ci"]).exits(0).says(&["EBINTAKEN"]);
     assert_eq!(mode("node_modules/b/cli.js"), 0o111);
     context.run(&["verify"]).exits(0);
