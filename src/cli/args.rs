@@ -71,10 +71,16 @@ Exit codes:
 #[derive(Debug, Args)]
 pub struct Global {
     /// Run as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', long = "prefix", value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
     /// Print nothing but errors and what was asked for
-    #[arg(short, long, visible_alias = "silent", global = true)]
+    #[arg(
+        short,
+        long,
+        visible_alias = "silent",
+        short_alias = 's',
+        global = true
+    )]
     pub quiet: bool,
     /// Folder of the store [default: $HEATSEAL_STORE_DIR, else heatseal in the user's cache folder]
     #[arg(long, value_name = "DIR", global = true)]

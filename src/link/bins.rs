@@ -1,10 +1,12 @@
 //! Which package's bin gets a name in `.bin`, and what its target needs.
 //!
 //! Source: npm's `bin-links` and `arborist/rebuild.js` (npm-semantics.md 7.7): packages by depth,
-//! then by path in ICU order; the first to name a bin has it, even if its file is missing.
+//! then by path in ICU order, and then links to the user's folders in the same order; the first to
+//! name a bin has it, even if its file is missing.
 
 use rustc_hash::FxHashMap;
 
+use super::plan::is_installed;
 use super::{LinkError, Wanted, WantedPackage};
 use crate::collate;
 
@@ -27,27 +29,28 @@ pub(super) type Claimed<'w> = FxHashMap<&'w str, Vec<Bin>>;
 
 /// Gives every bin to its claimant; tells what is odd about some of them.
 pub(super) fn claim(wanted: &Wanted) -> Result<(Claimed<'_>, Vec<Remark>), LinkError> {
-    let packages = wanted
-        .packages
-        .iter()
-        .map(|package| (package.location.as_str(), &package.bins));
-    let links = wanted
-        .links
-        .iter()
-        .map(|link| (link.location.as_str(), &link.bins));
+    let packages = wanted.packages.iter();
+    let packages = packages.map(|package| (false, package.location.as_str(), &package.bins));
+    let links = wanted.links.iter().map(|link| {
+        let leads_out = !is_installed(&link.target);
+        (leads_out, link.location.as_str(), &link.bins)
+    });
     let mut claimants: Vec<_> = packages
         .chain(links)
-        .filter(|(_, bins)| !bins.is_empty())
+        .filter(|(.., bins)| !bins.is_empty())
         .collect();
-    claimants
-        .sort_by(|(a, _), (b, _)| depth(a).cmp(&depth(b)).then_with(|| collate::compare(a, b)));
+    claimants.sort_by(|(a_leads_out, a, _), (b_leads_out, b, _)| {
+        let by_depth = || depth(a).cmp(&depth(b));
+        let by_round = a_leads_out.cmp(b_leads_out).then_with(by_depth);
+        by_round.then_with(|| collate::compare(a, b))
+    });
     if wanted.without_bin_links {
         claimants.clear();
     }
     let mut remarks = Vec::new();
     let mut taken: FxHashMap<(&str, &str), &str> = FxHashMap::default();
     let mut claimed = Claimed::default();
-    for (location, bins) in claimants {
+    for (_, location, bins) in claimants {
         for (name, target) in bins {
             let target = check(location, name, target)?;
             let (folder, package) = split(location);

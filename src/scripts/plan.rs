@@ -166,7 +166,9 @@ fn scripts_of(
         return None;
     }
     let manifest = manifest::read(folder).unwrap_or_default().manifest;
-    let gyp = builds.then(|| gyp_install(&manifest)).flatten();
+    // npm hangs the command into the `scripts` of a link's target, if it has any.
+    let hung = !is_link || manifest.object("scripts").is_some();
+    let gyp = (builds && hung).then(|| gyp_install(&manifest)).flatten();
     let mut scripts = Vec::new();
     if is_link || listed {
         let events: &[&str] = if is_link { &FOR_LINKS } else { &FOR_PACKAGES };

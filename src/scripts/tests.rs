@@ -487,7 +487,10 @@ fn a_binding_gyp_alone_is_built_with_npms_node_gyp() {
     let late = world.package("late", &json!({"postinstall": LOG}));
     let mut refused = world.written("refused", &json!({"gypfile": false}));
     refused.has_install_script = false;
-    let all = [implied, own, late, refused];
+    // A link is built only where its package.json has `scripts`.
+    let bare = world.link("bare", &json!({"name": "bare"}));
+    let scripted = world.link("scripted", &json!({"name": "scripted", "scripts": {}}));
+    let all = [implied, own, late, refused, bare, scripted];
     for candidate in &all {
         write(&candidate.folder.join("binding.gyp"), "{}", 0o644);
     }
@@ -497,6 +500,7 @@ fn a_binding_gyp_alone_is_built_with_npms_node_gyp() {
         "node-gyp rebuild late",
         "install own",
         "postinstall late",
+        "node-gyp rebuild scripted",
     ];
     assert_eq!(world.log(), expected);
 }
