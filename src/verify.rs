@@ -101,7 +101,19 @@ pub struct Record {
 ///
 /// Errors: a folder or file that cannot be read.
 pub fn compare(project: &Path, expected: &Expected, record: &Record) -> Result<Report, DiskError> {
-    let actual = read_tree(project, &expected.homes)?;
+    let mut actual = read_tree(project, &expected.homes)?;
+    // A folder that an install emptied stays, as with npm.
+    for home in &expected.homes {
+        let inside = format!("{home}/");
+        let next = actual.range(inside.clone()..).next();
+        let is_empty = next.is_none_or(|(path, _)| !path.starts_with(&inside));
+        if is_empty
+            && !expected.entries.contains_key(home)
+            && actual.get(home) == Some(&Entry::Folder)
+        {
+            actual.remove(home);
+        }
+    }
     let mut wanted = expected.entries.clone();
     let scripted: Vec<String> = record
         .packages

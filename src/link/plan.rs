@@ -39,6 +39,8 @@ pub(super) struct Place<'w> {
     /// Below the home's `node_modules`: `a/node_modules/b`.
     pub path: String,
     pub bins: Vec<Bin>,
+    /// Files that commands lead to by way of a link to this package.
+    pub commands: Vec<String>,
     /// Files that are executable without a link in `.bin`.
     pub tools: Vec<String>,
     /// Locations inside this package that others fill, relative to it.
@@ -69,7 +71,8 @@ impl Purpose {
 
 impl Place<'_> {
     pub fn purpose_of(&self, path: &str) -> Purpose {
-        if self.bins.iter().any(|bin| bin.target == path) {
+        let is_bin = self.bins.iter().any(|bin| bin.target == path);
+        if is_bin || self.commands.iter().any(|command| command == path) {
             Purpose::Bin
         } else if self.tools.iter().any(|tool| tool == path) {
             Purpose::Tool
@@ -144,6 +147,16 @@ impl<'w> Plan<'w> {
     ) -> Result<(), LinkError> {
         let mut slots: FxHashMap<String, usize> = FxHashMap::default();
         let mut nested = nested(wanted);
+        let mut commands: FxHashMap<&str, Vec<String>> = FxHashMap::default();
+        for link in wanted
+            .links
+            .iter()
+            .filter(|link| is_installed(&link.target))
+        {
+            let bins = bins.get(link.location.as_str()).into_iter().flatten();
+            let targets = bins.map(|bin| bin.target.clone());
+            commands.entry(&link.target).or_default().extend(targets);
+        }
         let bundled = wanted.packages.iter().filter(|package| package.bundled);
         let bundlers: FxHashSet<&str> = bundled.flat_map(|one| above(&one.location)).collect();
         for package in &wanted.packages {
@@ -172,6 +185,10 @@ impl<'w> Plan<'w> {
                 path,
                 tools: bins::unclaimed(package, &bins)?,
                 bins,
+                commands: commands
+                    .get(package.location.as_str())
+                    .cloned()
+                    .unwrap_or_default(),
                 nested: nested.remove(package.location.as_str()).unwrap_or_default(),
                 bundles: bundlers.contains(package.location.as_str()),
             });

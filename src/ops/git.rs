@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::install::{self, InstallError, InstallRequest};
 use super::lifecycle::Scripts;
+use super::part::Part;
 use super::session::Session;
 use super::wanted::Choice;
 use crate::disk::{self, DiskError};
@@ -273,6 +274,7 @@ impl<'a> Packing<'a> {
         let mut request = InstallRequest {
             frozen: false,
             omit: Omit::default(),
+            part: Part::Whole,
             scripts,
             target: None,
             options,

@@ -89,8 +89,12 @@ impl Choice<'_> {
         selection: &mut Selection,
     ) -> Result<(), OriginError> {
         let tree = self.tree;
+        let reached = self.request.part.reached(tree);
         let mut installed: FxHashSet<NodeId> = FxHashSet::default();
         for id in self.in_order() {
+            if reached.as_ref().is_some_and(|part| !part.contains(&id)) {
+                continue;
+            }
             let node = tree.node(id);
             let parent_gone = node.parent.is_some_and(|parent| {
                 parent != tree.root && !installed.contains(&parent) && !tree.is_top(parent)

@@ -106,9 +106,16 @@ fn false_flag(tree: &Tree, id: NodeId, entry: &Map<String, Value>) -> Option<&'s
     .map(|(flag, _)| flag)
 }
 
-/// A workspace's link, or one that some package asks for by a path.
+/// A workspace's link, one that some package asks for by a path, or npm's way out of a cycle: back
+/// to an installed package that the link lies in.
 fn is_wanted_link(tree: &Tree, id: NodeId) -> bool {
+    let back = || {
+        let target = tree.target(id)?;
+        let installed = tree.node(target).parent.is_some();
+        Some(installed && tree.is_descendant_of(id, target) && !tree.node(id).edges_in.is_empty())
+    };
     tree.is_workspace(id)
+        || back().unwrap_or(false)
         || tree.node(id).edges_in.iter().any(|edge| {
             let spec = tree.spec(*edge);
             spec.is_some_and(|spec| matches!(spec, SpecKind::Directory { .. }))

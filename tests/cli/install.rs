@@ -329,3 +329,31 @@ fn a_command_without_a_link_is_executable_only_where_the_lock_gives_no_url() {
     assert_eq!(mode("node_modules/b/cli.js"), 0o111);
     context.run(&["verify"]).exits(0);
 }
+
+#[test]
+fn a_cycle_that_npm_closes_by_a_link_is_installed() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"m1": "1"}}));
+    let wants = |name: &str, version: &str| json!({"dependencies": {name: version}});
+    context.serve(
+        &Registry::new()
+            .package("m1", "1.0.0")
+            .manifest(wants("m2", "1"))
+            .package("m1", "2.0.0")
+            .manifest(wants("m2", "2"))
+            .package("m2", "1.0.0")
+            .manifest(wants("m1", "2"))
+            .package("m2", "2.0.0")
+            .manifest(wants("m1", "1")),
+    );
+    context.run(&["shrinkwrap"]).exits(0);
+    let lock: serde_json::Value = serde_json::from_str(&context.read(LOCK)).unwrap();
+    let entries = lock["packages"].as_object().unwrap().iter();
+    let links: Vec<&String> = entries
+        .filter(|(_, entry)| entry["link"] == true)
+        .map(|(location, _)| location)
+        .collect();
+    assert_eq!(links.len(), 1, "{lock:#}");
+    context.run(&["ci"]).exits(0);
+    assert!(context.project().join(links[0]).is_symlink());
+    context.run(&["verify"]).exits(0);
+}
