@@ -14,47 +14,54 @@ use crate::resolve::{ResolveError, Workspace, workspaces};
 pub fn part(parts: &Parts, session: &Session, here: Option<&Path>) -> Result<Part, Failure> {
     let config = &session.config;
     let all = parts.workspaces.or(config.flag("workspaces"));
-    let root = parts
-        .include_workspace_root
-        .or(config.flag("include-workspace-root"));
-    let root = root.unwrap_or(false);
-    let mut wanted = parts.workspace.clone();
-    if wanted.is_empty() {
-        let configured = config.list("workspace").into_iter();
-        wanted.extend(configured.filter(|one| !one.is_empty()).map(str::to_owned));
+    let wanted = wanted(parts, session);
+    if all == Some(false) && !wanted.is_empty() {
+        return Err(Failure::usage(
+            "`--workspace` and `--no-workspaces` contradict each other",
+            "leave one of them out",
+        ));
+    }
+    let is_said = all.is_some() || !wanted.is_empty();
+    if config.text("install-strategy") == Some("linked") {
+        return if is_said {
+            Err(linked())
+        } else {
+            Ok(Part::Whole)
+        };
     }
     if all == Some(false) {
-        return match wanted.first() {
-            None if config.text("install-strategy") == Some("linked") => Err(linked()),
-            None => Ok(Part::Root),
-            Some(_) => Err(Failure::usage(
-                "`--workspace` and `--no-workspaces` contradict each other",
-                "leave one of them out",
-            )),
-        };
-    }
-    if config.text("install-strategy") == Some("linked") {
-        return match wanted.is_empty() && all.is_none() {
-            true => Ok(Part::Whole),
-            false => Err(linked()),
-        };
+        return Ok(Part::Root);
     }
     let known = known(session)?;
-    let from = here.map_or_else(|| session.project.clone(), Path::to_owned);
+    let from = here.unwrap_or(&session.project);
     let names = if !wanted.is_empty() {
-        chosen(&wanted, &known, &from)?
+        chosen(&wanted, &known, from)?
     } else if all == Some(true) {
         known.into_iter().map(|workspace| workspace.name).collect()
     } else {
-        let inside = known
-            .into_iter()
-            .find(|workspace| from.starts_with(&workspace.path));
-        match inside {
+        let mut around = known.into_iter().filter(|one| from.starts_with(&one.path));
+        match around.next() {
             Some(workspace) => vec![workspace.name],
             None => return Ok(Part::Whole),
         }
     };
+    let root = parts
+        .include_workspace_root
+        .or(config.flag("include-workspace-root"));
+    let root = root.unwrap_or(false);
     Ok(Part::Workspaces { names, root })
+}
+
+/// The workspaces that were named.
+fn wanted(parts: &Parts, session: &Session) -> Vec<String> {
+    if !parts.workspace.is_empty() {
+        return parts.workspace.clone();
+    }
+    let configured = session.config.list("workspace").into_iter();
+    configured
+        .filter(|one| !one.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn linked() -> Failure {
