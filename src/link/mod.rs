@@ -13,6 +13,7 @@ mod compare;
 mod error;
 mod expect;
 mod ground;
+mod keep;
 mod place;
 mod plan;
 pub mod state;
@@ -149,5 +150,6 @@ pub fn stage(project: &Path, wanted: &Wanted, means: Means<'_>) -> Result<Staged
         means.store.umask(),
         wanted.hidden_lock.as_deref(),
     )?;
+    keep::bring_along(&plan, &staging)?;
     Ok(staging.complete(&plan, &packages, means.store.umask()))
 }

@@ -23,6 +23,8 @@ pub(super) struct Home {
     pub folder: String,
     /// Does anything go there? If not, an existing `node_modules` is only emptied.
     pub wanted: bool,
+    /// The folder of a `file:` dependency: what else lies in its `node_modules` stays.
+    pub shared: bool,
 }
 
 /// One tarball, however many places it goes to.
@@ -110,6 +112,7 @@ impl<'w> Plan<'w> {
             homes: vec![Home {
                 folder: String::new(),
                 wanted: false,
+                shared: false,
             }],
             slots: Vec::new(),
             places: Vec::new(),
@@ -197,8 +200,11 @@ impl<'w> Plan<'w> {
     }
 
     fn wanted_home(&mut self, folder: &str) -> usize {
+        let known = self.homes.len();
         let at = self.home(folder);
         self.homes[at].wanted = true;
+        // The project and its workspaces have theirs by now.
+        self.homes[at].shared |= at >= known;
         at
     }
 
@@ -208,6 +214,7 @@ impl<'w> Plan<'w> {
             self.homes.push(Home {
                 folder: folder.to_owned(),
                 wanted: false,
+                shared: false,
             });
             self.homes.len() - 1
         })

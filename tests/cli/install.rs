@@ -357,3 +357,47 @@ fn a_cycle_that_npm_closes_by_a_link_is_installed() {
     assert!(context.project().join(links[0]).is_symlink());
     context.run(&["verify"]).exits(0);
 }
+
+#[test]
+fn what_others_keep_in_the_folder_of_a_file_dependency_stays() {
+    let context = Context::with(&json!({
+        "name": "p", "dependencies": {"lib": "file:lib", "b": "1.0.0", "d": "2"},
+    }));
+    context.serve(
+        &Registry::new()
+            .package("b", "1.0.0")
+            .package("b", "2.0.0")
+            .manifest(json!({"bin": {"b": "cli.js"}}))
+            .file("cli.js", "", 0o755),
+    );
+    let lib = json!({"name": "lib", "version": "1.0.0", "dependencies": {"b": "2"}});
+    context.put("lib/package.json", &lib.to_string());
+    let modules = "lib/node_modules";
+    for name in [
+        "kept/x/y.js",
+        "@s/kept/x.js",
+        ".bin/kept",
+        "b/old.js",
+        ".package-lock.json",
+    ] {
+        context.put(&format!("{modules}/{name}"), "theirs");
+    }
+    context.run(&["shrinkwrap"]).exits(0);
+    for _ in 0..2 {
+        context.run(&["ci"]).exits(0);
+        for name in [
+            "kept/x/y.js",
+            "@s/kept/x.js",
+            ".bin/kept",
+            ".package-lock.json",
+        ] {
+            assert_eq!(context.read(&format!("{modules}/{name}")), "theirs");
+        }
+        assert!(context.has(&format!("{modules}/.bin/b")));
+        assert!(!context.has(&format!("{modules}/b/old.js")));
+        context.run(&["verify"]).exits(0);
+        context.put(&format!("{modules}/another.js"), "theirs");
+    }
+    context.put(&format!("{modules}/b/more.js"), "");
+    context.run(&["verify"]).exits(4);
+}
