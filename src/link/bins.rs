@@ -1,12 +1,11 @@
 //! Which package's bin gets a name in `.bin`, and what its target needs.
 //!
 //! Source: npm's `bin-links` and `arborist/rebuild.js` (npm-semantics.md 7.7): packages by depth,
-//! then by path in ICU order, and then links to the user's folders in the same order; the first to
-//! name a bin has it, even if its file is missing.
+//! then by path in ICU order, and then links in the same order, but for those of the linked strategy,
+//! which count as packages; the first to name a bin has it, even if its file is missing.
 
 use rustc_hash::FxHashMap;
 
-use super::plan::is_installed;
 use super::{LinkError, Wanted, WantedPackage};
 use crate::collate;
 
@@ -32,16 +31,16 @@ pub(super) fn claim(wanted: &Wanted) -> Result<(Claimed<'_>, Vec<Remark>), LinkE
     let packages = wanted.packages.iter();
     let packages = packages.map(|package| (false, package.location.as_str(), &package.bins));
     let links = wanted.links.iter().map(|link| {
-        let leads_out = !is_installed(&link.target);
-        (leads_out, link.location.as_str(), &link.bins)
+        let in_store = link.target.starts_with("node_modules/.store/");
+        (!in_store, link.location.as_str(), &link.bins)
     });
     let mut claimants: Vec<_> = packages
         .chain(links)
         .filter(|(.., bins)| !bins.is_empty())
         .collect();
-    claimants.sort_by(|(a_leads_out, a, _), (b_leads_out, b, _)| {
+    claimants.sort_by(|(a_is_late, a, _), (b_is_late, b, _)| {
         let by_depth = || depth(a).cmp(&depth(b));
-        let by_round = a_leads_out.cmp(b_leads_out).then_with(by_depth);
+        let by_round = a_is_late.cmp(b_is_late).then_with(by_depth);
         by_round.then_with(|| collate::compare(a, b))
     });
     if wanted.without_bin_links {

@@ -110,7 +110,14 @@ impl Choice<'_> {
             installed.insert(id);
             self.add(selection, id)?;
         }
-        selection.wanted.hidden_lock = self.hidden_lock(&installed);
+        let wanted = &mut selection.wanted;
+        let led_to: FxHashSet<&str> = wanted.links.iter().map(|link| &*link.target).collect();
+        for package in &mut wanted.packages {
+            if led_to.contains(&*package.location) {
+                package.bins.clear(); // the link has them, as with npm
+            }
+        }
+        wanted.hidden_lock = self.hidden_lock(&installed);
         Ok(())
     }
 
@@ -128,15 +135,16 @@ impl Choice<'_> {
         let node = tree.node(id);
         let location = node.location.to_string();
         if node.link.is_some() {
-            let target = tree
-                .target(id)
-                .map(|target| tree.node(target).location.to_string());
+            let target = tree.target(id).unwrap_or(id);
             selection.wanted.links.push(WantedLink {
                 location,
-                target: target.unwrap_or_default(),
-                bins: self.bins(id),
+                target: tree.node(target).location.to_string(),
+                bins: self.bins(target),
             });
-            self.add_candidate(selection, id);
+            // What it leads to may be an installed package, which has been added itself.
+            if tree.node(target).parent.is_none() {
+                self.add_candidate(selection, id);
+            }
             return Ok(());
         }
         if node.parent.is_none() {

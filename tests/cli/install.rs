@@ -341,7 +341,8 @@ fn a_cycle_that_npm_closes_by_a_link_is_installed() {
             .package("m1", "2.0.0")
             .manifest(wants("m2", "2"))
             .package("m2", "1.0.0")
-            .manifest(wants("m1", "2"))
+            .manifest(json!({"dependencies": {"m1": "2"}, "bin": "m2.js"}))
+            .file("m2.js", "#!/usr/bin/env node\r\n", 0o644)
             .package("m2", "2.0.0")
             .manifest(wants("m1", "1")),
     );
@@ -356,6 +357,11 @@ fn a_cycle_that_npm_closes_by_a_link_is_installed() {
     context.run(&["ci"]).exits(0);
     assert!(context.project().join(links[0]).is_symlink());
     context.run(&["verify"]).exits(0);
+    // The command is beside the link, and nowhere else.
+    let (beside, _) = links[0].rsplit_once('/').unwrap();
+    let command = format!("{beside}/.bin/m2");
+    assert_eq!(context.read(&command), "#!/usr/bin/env node\n");
+    assert!(!context.has("node_modules/.bin"));
 }
 
 #[test]
