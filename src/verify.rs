@@ -101,7 +101,20 @@ pub struct Record {
 ///
 /// Errors: a folder or file that cannot be read.
 pub fn compare(project: &Path, expected: &Expected, record: &Record) -> Result<Report, DiskError> {
-    let actual = read_tree(project, &expected.homes)?;
+    let mut actual = read_tree(project, &expected.homes)?;
+    leave_to_others(&mut actual, expected);
+    // A folder that an install emptied stays, as with npm.
+    for home in &expected.homes {
+        let inside = format!("{home}/");
+        let next = actual.range(inside.clone()..).next();
+        let is_empty = next.is_none_or(|(path, _)| !path.starts_with(&inside));
+        if is_empty
+            && !expected.entries.contains_key(home)
+            && actual.get(home) == Some(&Entry::Folder)
+        {
+            actual.remove(home);
+        }
+    }
     let mut wanted = expected.entries.clone();
     let scripted: Vec<String> = record
         .packages
@@ -172,6 +185,14 @@ fn owner<'a>(path: &str, expected: &'a Expected) -> Option<&'a str> {
         let shared = matches!(rest, "/node_modules") || rest.starts_with("/node_modules/.bin");
         (!shared).then_some(folder.as_str())
     })
+}
+
+/// Forgets what lies in a shared `node_modules` and is no part of an expected package.
+fn leave_to_others(actual: &mut Entries, expected: &Expected) {
+    actual.retain(|path, _| {
+        let is_shared = expected.shared.iter().any(|home| within(path, Some(home)));
+        !is_shared || expected.entries.contains_key(path) || owner(path, expected).is_some()
+    });
 }
 
 /// What lies in these folders of the project, every file hashed; links are not followed.

@@ -76,8 +76,13 @@ impl Project {
 
     /// Runs the program under umask 022 on a Linux with glibc, whatever the machine is.
     fn run(&self, args: &[&str]) -> Answer {
+        self.run_under("022", args)
+    }
+
+    fn run_under(&self, umask: &str, args: &[&str]) -> Answer {
+        let under = format!(r#"umask {umask}; exec "$@""#);
         let output = Command::new("sh")
-            .args(["-c", r#"umask 022; exec "$@""#, "sh"])
+            .args(["-c", &under, "sh"])
             .arg(env!("CARGO_BIN_EXE_heatseal"))
             .args(args)
             .current_dir(self.at(""))
@@ -690,4 +695,15 @@ fn what_a_bundle_holds_without_need_is_in_the_hidden_lock() {
     let expected = json!({"version": "9.0.0", "extraneous": true, "inBundle": true});
     assert_eq!(*entry, expected);
     project.run(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_new_store_is_private_also_where_the_umask_lets_the_group_write() {
+    let project = Project::demo();
+    project.run_under("002", &["shrinkwrap"]).exits(0);
+    project.run_under("002", &["ci"]).exits(0);
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(project.path("store")), 0o700);
+    assert_eq!(mode(project.at("node_modules/words/index.js")), 0o644);
+    assert_eq!(mode(project.at("node_modules/words")), 0o775);
 }

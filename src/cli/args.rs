@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use super::npm_flags::NpmFlags;
 pub use diff::Diff;
 pub use graph::{Ls, Merge, Why};
-pub use install::{Ci, Install, Installing, Linking, Verify, Whose};
+pub use install::{Ci, Install, Installing, Linking, Parts, Verify, Whose};
 pub use lint::{FailOn, Lint, LintFormat};
 pub use lock::Shrinkwrap;
 pub use manuals::{Completions, Man};
@@ -71,10 +71,16 @@ Exit codes:
 #[derive(Debug, Args)]
 pub struct Global {
     /// Run as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', long = "prefix", value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
     /// Print nothing but errors and what was asked for
-    #[arg(short, long, visible_alias = "silent", global = true)]
+    #[arg(
+        short,
+        long,
+        visible_alias = "silent",
+        short_alias = 's',
+        global = true
+    )]
     pub quiet: bool,
     /// Folder of the store [default: $HEATSEAL_STORE_DIR, else heatseal in the user's cache folder]
     #[arg(long, value_name = "DIR", global = true)]
@@ -127,9 +133,10 @@ pub enum PageFormat {
 }
 
 /// The command line with npm's ways of writing switches made clap's: `--no-audit` is
-/// `--audit=false`, and `--audit false` is `--audit=false`.
+/// `--audit=false`, and `--audit false` is `--audit=false`; `-ws` and `-iwr` are whole words.
 pub fn normalized(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
-    let switches = super::npm_flags::switches();
+    let parts = ["workspaces", "include-workspace-root"];
+    let switches = super::npm_flags::switches().chain(parts);
     let is_switch = |name: &str| switches.clone().any(|switch| switch == name);
     let mut words: Vec<OsString> = Vec::new();
     let mut words_end = false;
@@ -141,6 +148,10 @@ pub fn normalized(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             .filter(|name| is_switch(name));
         if words_end {
             words.push(word);
+        } else if text == "-ws" {
+            words.push("--workspaces".into());
+        } else if text == "-iwr" {
+            words.push("--include-workspace-root".into());
         } else if let Some(name) = text.strip_prefix("--no-").filter(|name| is_switch(name)) {
             words.push(format!("--{name}=false").into());
         } else if let (Some(name), "true" | "false") = (open, text) {

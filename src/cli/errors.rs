@@ -520,6 +520,13 @@ impl From<InstallError> for Failure {
                 exit: exit::LOCK,
                 ..Self::usage(message, "")
             },
+            InstallError::NoManifest { .. } => Self {
+                code: "ENOENT".to_owned(),
+                ..Self::usage(
+                    message,
+                    "the lock is held against it: bring both, or name the project with -C",
+                )
+            },
             InstallError::OutOfSync { differences, .. } => Self {
                 details: differences,
                 exit: exit::LOCK,

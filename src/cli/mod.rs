@@ -19,6 +19,7 @@ mod mirror;
 mod node;
 mod npm_flags;
 mod paint;
+mod parts;
 mod platforms;
 mod render;
 mod sbom;

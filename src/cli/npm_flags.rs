@@ -21,6 +21,8 @@ enum Takes {
     LockVersion,
     /// An age: `36h`, `2d`, or days as npm counts.
     Age,
+    /// Nothing, or `=` and anything.
+    Maybe,
 }
 
 struct Flag {
@@ -228,13 +230,36 @@ const FLAGS: &[Flag] = &[
     flag("maxsockets", Takes::Value("COUNT"), ""),
     flag("fetch-retries", Takes::Value("COUNT"), ""),
     flag("fetch-timeout", Takes::Value("MILLISECONDS"), ""),
+    flag("fetch-retry-factor", Takes::Value("FACTOR"), ""),
+    flag("fetch-retry-mintimeout", Takes::Value("MILLISECONDS"), ""),
+    flag("fetch-retry-maxtimeout", Takes::Value("MILLISECONDS"), ""),
+    flag("strict-ssl", Takes::Switch, ""),
+    flag("ca", Takes::Value("PEM"), ""),
+    flag("cafile", Takes::Value("FILE"), ""),
+    flag("proxy", Takes::Value("URL"), ""),
+    flag("https-proxy", Takes::Value("URL"), ""),
+    flag("noproxy", Takes::Value("HOSTS"), ""),
+    flag("script-shell", Takes::Value("SHELL"), ""),
+    flag("node-options", Takes::Value("OPTIONS"), ""),
+    flag("node-gyp", Takes::Value("FILE"), ""),
+    flag("python", Takes::Value("FILE"), ""),
+    flag("build-from-source", Takes::Maybe, ""),
+    flag("cache", Takes::Value("DIR"), ""),
+    flag("location", Takes::Value("WHERE"), ""),
+    flag("color", Takes::Maybe, ""),
+    flag("unicode", Takes::Switch, ""),
+    flag("timing", Takes::Switch, ""),
+    flag("verbose", Takes::Switch, ""),
+    flag("yes", Takes::Switch, ""),
+    flag("unsafe-perm", Takes::Switch, ""),
+    flag("strict-allow-scripts", Takes::Switch, ""),
 ];
 
 /// Names of the flags that take no value of their own.
 pub fn switches() -> impl Iterator<Item = &'static str> + Clone {
     FLAGS
         .iter()
-        .filter(|flag| matches!(flag.takes, Takes::Switch))
+        .filter(|flag| matches!(flag.takes, Takes::Switch | Takes::Maybe))
         .map(|flag| flag.name)
 }
 
@@ -246,10 +271,11 @@ impl Flag {
             .hide(self.help.is_empty())
             .help_heading("npm's options")
             .action(ArgAction::Append);
-        let arg = if self.name == "force" {
-            arg.short('f')
-        } else {
-            arg
+        let arg = match self.name {
+            "force" => arg.short('f'),
+            "verbose" => arg.short('d'),
+            "yes" => arg.short('y'),
+            _ => arg,
         };
         match self.takes {
             Takes::Switch => arg
@@ -259,6 +285,10 @@ impl Flag {
                 .default_missing_value("true")
                 .hide_possible_values(true)
                 .value_parser(["true", "false"]),
+            Takes::Maybe => arg
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("true"),
             Takes::Value(name) => arg.value_name(name),
             Takes::Words(words) => arg
                 .value_name(if words.contains(&"dev") {

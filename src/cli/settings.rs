@@ -8,11 +8,14 @@ use super::args::{Global, Installing, Linking, Runtime, Shrinkwrap, Verify, Whos
 use super::errors::Failure;
 use super::node;
 use super::npm_flags::NpmFlags;
+use super::parts;
 use super::render::Renderer;
 use crate::link::LinkMode;
 use crate::manifest;
 use crate::npmrc::{Allowed, Config, Generation};
-use crate::ops::{InstallRequest, Scripts, Session, SessionError, ShrinkwrapRequest, Writing};
+use crate::ops::{
+    InstallRequest, Part, Scripts, Session, SessionError, ShrinkwrapRequest, Writing,
+};
 use crate::resolve::{Omit, Options, Rules, Strategy, Update, workspaces};
 use crate::target::{Libc, LibcFamily, Target};
 
@@ -304,6 +307,12 @@ pub fn merge_options(session: &Session) -> Result<Options, Failure> {
     options(session, Update::Nothing, true)
 }
 
+/// The folder that chooses a workspace: as with npm, but not for an install that also locks, which
+/// keeps the whole project in order wherever it is started.
+fn started_in(frozen: bool) -> Option<PathBuf> {
+    frozen.then(|| std::env::current_dir().ok()).flatten()
+}
+
 /// What `heatseal install` and `heatseal ci` are asked to do.
 pub fn install_request(
     frozen: bool,
@@ -314,6 +323,7 @@ pub fn install_request(
     Ok(InstallRequest {
         frozen,
         omit: omit(config),
+        part: parts::part(&args.parts, session, started_in(frozen).as_deref())?,
         scripts: match args.scripts {
             _ if config.flag("ignore-scripts").unwrap_or(false) => Scripts::Ignored,
             Whose::Npm => Scripts::AsNpm,
@@ -345,6 +355,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
     Ok(InstallRequest {
         frozen: true,
         omit: omit(config),
+        part: Part::Whole,
         scripts: Scripts::Ignored,
         allow_scripts: Vec::new(),
         target: None,
@@ -364,6 +375,7 @@ pub fn platforms_request(session: &Session) -> Result<InstallRequest, Failure> {
 /// What `heatseal verify` is asked to hold the tree against: a frozen install.
 pub fn verify_request(args: &Verify, session: &Session) -> Result<InstallRequest, Failure> {
     Ok(InstallRequest {
+        part: parts::part(&args.parts, session, started_in(true).as_deref())?,
         scripts: Scripts::Allowed,
         target: args.target.clone().map(Target::with_libc),
         allow_missing_integrity: args.allow_missing_integrity,

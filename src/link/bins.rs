@@ -1,7 +1,8 @@
 //! Which package's bin gets a name in `.bin`, and what its target needs.
 //!
 //! Source: npm's `bin-links` and `arborist/rebuild.js` (npm-semantics.md 7.7): packages by depth,
-//! then by path in ICU order; the first to name a bin has it, even if its file is missing.
+//! then by path in ICU order, and then links in the same order, but for those of the linked strategy,
+//! which count as packages; the first to name a bin has it, even if its file is missing.
 
 use rustc_hash::FxHashMap;
 
@@ -27,27 +28,28 @@ pub(super) type Claimed<'w> = FxHashMap<&'w str, Vec<Bin>>;
 
 /// Gives every bin to its claimant; tells what is odd about some of them.
 pub(super) fn claim(wanted: &Wanted) -> Result<(Claimed<'_>, Vec<Remark>), LinkError> {
-    let packages = wanted
-        .packages
-        .iter()
-        .map(|package| (package.location.as_str(), &package.bins));
-    let links = wanted
-        .links
-        .iter()
-        .map(|link| (link.location.as_str(), &link.bins));
+    let packages = wanted.packages.iter();
+    let packages = packages.map(|package| (false, package.location.as_str(), &package.bins));
+    let links = wanted.links.iter().map(|link| {
+        let in_store = link.target.starts_with("node_modules/.store/");
+        (!in_store, link.location.as_str(), &link.bins)
+    });
     let mut claimants: Vec<_> = packages
         .chain(links)
-        .filter(|(_, bins)| !bins.is_empty())
+        .filter(|(.., bins)| !bins.is_empty())
         .collect();
-    claimants
-        .sort_by(|(a, _), (b, _)| depth(a).cmp(&depth(b)).then_with(|| collate::compare(a, b)));
+    claimants.sort_by(|(a_is_late, a, _), (b_is_late, b, _)| {
+        let by_depth = || depth(a).cmp(&depth(b));
+        let by_round = a_is_late.cmp(b_is_late).then_with(by_depth);
+        by_round.then_with(|| collate::compare(a, b))
+    });
     if wanted.without_bin_links {
         claimants.clear();
     }
     let mut remarks = Vec::new();
     let mut taken: FxHashMap<(&str, &str), &str> = FxHashMap::default();
     let mut claimed = Claimed::default();
-    for (location, bins) in claimants {
+    for (_, location, bins) in claimants {
         for (name, target) in bins {
             let target = check(location, name, target)?;
             let (folder, package) = split(location);
@@ -104,22 +106,19 @@ fn below_home(folder: &str) -> &str {
     &folder[at..]
 }
 
-/// Files of a package that its bins name and that no link of its own leads to: npm makes them
-/// executable, too, unless all it had was the URL of a tarball.
-///
-/// Source: `isPackageBin` and `#exeBins` in pacote; its remote fetcher knows no manifest.
+/// Files of a package that its bins name, that no link of its own leads to, and that npm makes
+/// executable all the same: it does where it knows the manifest when it unpacks, so not for a
+/// tarball whose URL the lock gives. Source: pacote's `is-package-bin.js` and `file.js`.
 pub(super) fn unclaimed(
     package: &WantedPackage,
     claimed: &[Bin],
 ) -> Result<Vec<String>, LinkError> {
-    let is_remote = |url: &str| url.starts_with("http:") || url.starts_with("https:");
+    let url = package.url.as_deref();
+    let unread = url.is_some_and(|url| !url.starts_with("file:"));
     let all = package.bins.iter();
     let targets = all.map(|(name, target)| check(&package.location, name, target));
     let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
-    if package.source.is_none() && package.url.as_deref().is_some_and(is_remote) {
-        return Ok(Vec::new());
-    }
-    targets.retain(|target| !claimed.iter().any(|bin| bin.target == *target));
+    targets.retain(|target| !unread && !claimed.iter().any(|bin| bin.target == *target));
     Ok(targets)
 }
 

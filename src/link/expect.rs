@@ -30,6 +30,8 @@ pub struct Expected {
     pub packages: BTreeMap<String, PackageId>,
     /// Every `node_modules` of the project and its workspaces, expected or not.
     pub homes: Vec<String>,
+    /// Those of them in which others may keep what they like.
+    pub shared: Vec<String>,
     /// npm's own record of the tree, if there is to be one.
     pub hidden_lock: Option<String>,
 }
@@ -51,6 +53,7 @@ pub fn expect(
         if home.wanted {
             expected.entries.insert(folder.clone(), Entry::Folder);
         }
+        expected.shared.extend(home.shared.then(|| folder.clone()));
         expected.homes.push(folder);
     }
     let mut sources: Vec<(String, Package)> = Vec::new();

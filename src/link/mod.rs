@@ -14,6 +14,7 @@ mod error;
 mod expect;
 mod former;
 mod ground;
+mod keep;
 mod place;
 mod plan;
 pub mod state;
@@ -45,7 +46,7 @@ use crate::store::{Archive, Store};
 pub struct Wanted {
     pub packages: Vec<WantedPackage>,
     pub links: Vec<WantedLink>,
-    /// Nobody gets a link in `.bin`; bins are executable all the same.
+    /// Nobody gets a link in `.bin`.
     pub without_bin_links: bool,
     /// Folders of workspaces, relative to the project: their former `node_modules` are emptied even
     /// when nothing new goes there, as `npm ci` does.
@@ -150,5 +151,6 @@ pub fn stage(project: &Path, wanted: &Wanted, means: Means<'_>) -> Result<Staged
         means.store.umask(),
         wanted.hidden_lock.as_deref(),
     )?;
+    keep::bring_along(&plan, &staging)?;
     Ok(staging.complete(&plan, &packages, means.store.umask()))
 }

@@ -23,6 +23,8 @@ pub(super) struct Home {
     pub folder: String,
     /// Does anything go there? If not, an existing `node_modules` is only emptied.
     pub wanted: bool,
+    /// The folder of a `file:` dependency: what else lies in its `node_modules` stays.
+    pub shared: bool,
 }
 
 /// One tarball, however many places it goes to.
@@ -39,6 +41,8 @@ pub(super) struct Place<'w> {
     /// Below the home's `node_modules`: `a/node_modules/b`.
     pub path: String,
     pub bins: Vec<Bin>,
+    /// Files that commands lead to by way of a link to this package.
+    pub commands: Vec<String>,
     /// Files that are executable without a link in `.bin`.
     pub tools: Vec<String>,
     /// Locations inside this package that others fill, relative to it.
@@ -69,7 +73,8 @@ impl Purpose {
 
 impl Place<'_> {
     pub fn purpose_of(&self, path: &str) -> Purpose {
-        if self.bins.iter().any(|bin| bin.target == path) {
+        let is_bin = self.bins.iter().any(|bin| bin.target == path);
+        if is_bin || self.commands.iter().any(|command| command == path) {
             Purpose::Bin
         } else if self.tools.iter().any(|tool| tool == path) {
             Purpose::Tool
@@ -107,6 +112,7 @@ impl<'w> Plan<'w> {
             homes: vec![Home {
                 folder: String::new(),
                 wanted: false,
+                shared: false,
             }],
             slots: Vec::new(),
             places: Vec::new(),
@@ -144,6 +150,16 @@ impl<'w> Plan<'w> {
     ) -> Result<(), LinkError> {
         let mut slots: FxHashMap<String, usize> = FxHashMap::default();
         let mut nested = nested(wanted);
+        let mut commands: FxHashMap<&str, Vec<String>> = FxHashMap::default();
+        for link in wanted
+            .links
+            .iter()
+            .filter(|link| is_installed(&link.target))
+        {
+            let bins = bins.get(link.location.as_str()).into_iter().flatten();
+            let targets = bins.map(|bin| bin.target.clone());
+            commands.entry(&link.target).or_default().extend(targets);
+        }
         let bundled = wanted.packages.iter().filter(|package| package.bundled);
         let bundlers: FxHashSet<&str> = bundled.flat_map(|one| above(&one.location)).collect();
         for package in &wanted.packages {
@@ -172,6 +188,10 @@ impl<'w> Plan<'w> {
                 path,
                 tools: bins::unclaimed(package, &bins)?,
                 bins,
+                commands: commands
+                    .get(package.location.as_str())
+                    .cloned()
+                    .unwrap_or_default(),
                 nested: nested.remove(package.location.as_str()).unwrap_or_default(),
                 bundles: bundlers.contains(package.location.as_str()),
             });
@@ -180,8 +200,11 @@ impl<'w> Plan<'w> {
     }
 
     fn wanted_home(&mut self, folder: &str) -> usize {
+        let known = self.homes.len();
         let at = self.home(folder);
         self.homes[at].wanted = true;
+        // The project and its workspaces have theirs by now.
+        self.homes[at].shared |= at >= known;
         at
     }
 
@@ -191,6 +214,7 @@ impl<'w> Plan<'w> {
             self.homes.push(Home {
                 folder: folder.to_owned(),
                 wanted: false,
+                shared: false,
             });
             self.homes.len() - 1
         })

@@ -147,6 +147,12 @@ impl Staging {
         })
     }
 
+    /// Where the `node_modules` of a home grows.
+    pub fn staged(&self, at: usize) -> Option<&Path> {
+        let home = self.homes.get(at)?.as_ref()?;
+        Some(&home.path)
+    }
+
     pub fn has_home(&self, at: usize) -> bool {
         self.homes.get(at).is_some_and(Option::is_some)
     }

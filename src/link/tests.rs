@@ -236,6 +236,20 @@ fn the_first_claimant_gets_a_bin_and_its_file_is_mended_in_private() {
 }
 
 #[test]
+fn a_package_gets_a_bin_before_a_link_to_the_users_own_folder() {
+    let mut cx = fixture();
+    let bins = [("x", "cli.js")];
+    cx.package("node_modules/z", &[("cli.js", 0o644, "z")], &bins);
+    cx.wanted.links.push(WantedLink {
+        location: "node_modules/a".to_owned(),
+        target: "packages/a".to_owned(),
+        bins: owned(&bins),
+    });
+    cx.install(LinkMode::Auto);
+    assert_eq!(cx.tree()[0], "node_modules/.bin/x -> ../z/cli.js");
+}
+
+#[test]
 fn packages_whose_scripts_run_share_nothing_with_the_store() {
     let mut cx = fixture();
     for name in ["node_modules/a", "node_modules/b"] {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::install::{self, InstallError, InstallRequest};
 use super::lifecycle::Scripts;
+use super::part::Part;
 use super::session::Session;
 use super::wanted::Choice;
 use crate::disk::{self, DiskError};
@@ -142,12 +143,12 @@ fn pinned(resolved: &str) -> Option<GitSpec> {
 /// What the store remembers a packed commit by; other rules of packing are another number.
 pub fn source(resolved: &str, prepared: bool) -> String {
     let how = if prepared { "prepared" } else { "as-is" };
-    format!("git-1 {how} {resolved}")
+    format!("git-2 {how} {resolved}")
 }
 
 /// The same commit, prepared if it was not and the other way round.
 pub fn other_source(source: &str) -> String {
-    match source.strip_prefix("git-1 prepared ") {
+    match source.strip_prefix("git-2 prepared ") {
         Some(resolved) => self::source(resolved, false),
         None => source.replacen("as-is", "prepared", 1),
     }
@@ -214,11 +215,7 @@ impl<'a> Packing<'a> {
         let being_prepared = self.request.preparing.iter().any(|one| one == resolved);
         match (script, self.verdicts.get(resolved).copied().flatten()) {
             (Some(_), Some(true)) if !being_prepared => {
-                self.prepare(clone, resolved)
-                    .map_err(|error| GitError::Prepare {
-                        package: package(),
-                        reason: error.to_string(),
-                    })?;
+                self.prepare(clone, resolved, Scripts::AsNpm, package)?;
             }
             (Some((event, command)), None) => {
                 return Err(GitError::NeedsScripts {
@@ -232,13 +229,36 @@ impl<'a> Packing<'a> {
                     },
                 });
             }
+            // What it bundles is what npm installs into the checkout, scripts or not.
+            _ if !being_prepared && bundles(&clone.manifest) => {
+                self.prepare(clone, resolved, Scripts::Ignored, package)?;
+            }
             _ => {}
         }
         Ok(pack::pack(&clone.package, &clone.manifest)?)
     }
 
+    fn prepare(
+        &self,
+        clone: &Checkout,
+        resolved: &str,
+        scripts: Scripts,
+        package: impl Fn() -> String,
+    ) -> Result<(), GitError> {
+        let failed = |error: InstallError| GitError::Prepare {
+            package: package(),
+            reason: error.to_string(),
+        };
+        self.install_in(clone, resolved, scripts).map_err(failed)
+    }
+
     /// Installs what the clone needs for its own scripts, and runs them; its lock stays as it is.
-    fn prepare(&self, clone: &Checkout, resolved: &str) -> Result<(), InstallError> {
+    fn install_in(
+        &self,
+        clone: &Checkout,
+        resolved: &str,
+        scripts: Scripts,
+    ) -> Result<(), InstallError> {
         let session = Session {
             project: clone.package.clone(),
             config: self.session.config.clone(),
@@ -254,7 +274,8 @@ impl<'a> Packing<'a> {
         let mut request = InstallRequest {
             frozen: false,
             omit: Omit::default(),
-            scripts: Scripts::AsNpm,
+            part: Part::Whole,
+            scripts,
             target: None,
             options,
             ..self.request.clone()
@@ -273,6 +294,19 @@ impl<'a> Packing<'a> {
 
 /// Scripts that npm runs in a checkout before it packs it.
 const PREPARATIONS: [&str; 4] = ["prepare", "preinstall", "install", "postinstall"];
+
+/// Does it bundle dependencies, and does npm install them before it packs a checkout of it?
+fn bundles(manifest: &Manifest) -> bool {
+    let events = PREPARATIONS.iter().chain(&["build", "prepack"]);
+    let scripts = manifest.object("scripts");
+    let prepares = scripts.is_some_and(|scripts| {
+        events
+            .into_iter()
+            .any(|event| scripts.get(*event).is_some_and(crate::json::truthy))
+    });
+    let installs = prepares || manifest.flag("workspaces");
+    installs && manifest.bundled().next().is_some()
+}
 
 /// A commit's files in a folder of their own, which goes with this.
 struct Checkout {

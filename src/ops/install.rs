@@ -8,6 +8,7 @@ use super::download::Download;
 use super::git::Packing;
 use super::inspect;
 use super::lifecycle::{self, Lifecycle, Refused, Scripts};
+use super::part::Part;
 use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
@@ -35,6 +36,8 @@ pub struct InstallRequest {
     /// The lock is law: it is held against the manifest and never written.
     pub frozen: bool,
     pub omit: Omit,
+    /// Of a project with workspaces.
+    pub part: Part,
     pub scripts: Scripts,
     /// These packages may run install scripts besides those that package.json allows.
     pub allow_scripts: Vec<String>,
@@ -106,6 +109,8 @@ pub enum InstallError {
     Lock(#[from] LockError),
     #[error("there is no npm-shrinkwrap.json or package-lock.json in `{project}`")]
     NoLock { project: String },
+    #[error("there is no package.json in `{project}`")]
+    NoManifest { project: String },
     #[error("package.json and {lock} disagree")]
     OutOfSync {
         lock: String,
@@ -236,6 +241,11 @@ fn put_back(path: &Path, ours: &[u8], former: Option<&[u8]>) {
 fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutcome, InstallError> {
     let project = &session.project;
     let file = manifest::read(project)?;
+    if request.frozen && file.document.is_none() {
+        return Err(InstallError::NoManifest {
+            project: project.display().to_string(),
+        });
+    }
     let limits = session.config.limits()?;
     let (lock_name, lock_bytes) = find_lock(project, &limits)?;
     let manifest = Arc::new(file.manifest);
@@ -409,8 +419,9 @@ fn digest(session: &Session, request: &InstallRequest, lock: &[u8], manifest: &M
     hasher.update(&manifest);
     let options = &request.options;
     let settings = format!(
-        "{:?} {:?} {:?} {:?} {} {:?} {} {} {:?} {:?} {:?} {} {:?} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {} {:?} {} {} {:?} {:?} {:?} {} {:?} {:?}",
         request.omit,
+        request.part,
         options.rules,
         options.optional_target,
         session.host,

@@ -115,7 +115,7 @@ pub fn load(session: &Session, request: &LoadRequest) -> Result<Vec<Loaded>, Loa
         request,
         folder: session.store.join("v1").join("load").join(unguessable()),
     };
-    fs::create_dir_all(&place.folder).map_err(DiskError::at("make", &place.folder))?;
+    disk::make_private(&place.folder).map_err(DiskError::at("make", &place.folder))?;
     let loaded = in_order(&packages, |(location, entry)| {
         place.package(location, entry)
     });

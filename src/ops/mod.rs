@@ -15,6 +15,7 @@ mod locked;
 mod mend;
 mod merge;
 mod mirror;
+mod part;
 mod platforms;
 mod preview;
 mod sbom;
@@ -38,6 +39,7 @@ pub use merge::{
     install_driver, merge_locks, merge_manifests, uninstall_driver,
 };
 pub use mirror::{MirrorError, MirrorOutcome, MirrorRequest, mirror};
+pub use part::Part;
 pub use platforms::{PlatformsOutcome, PlatformsRequest, platforms};
 pub use preview::Preview;
 pub use sbom::{SbomError, SbomRequest, sbom};

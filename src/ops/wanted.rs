@@ -89,8 +89,12 @@ impl Choice<'_> {
         selection: &mut Selection,
     ) -> Result<(), OriginError> {
         let tree = self.tree;
+        let reached = self.request.part.reached(tree);
         let (mut installed, mut unlisted) = (FxHashSet::default(), FxHashSet::default());
         for id in self.in_order() {
+            if reached.as_ref().is_some_and(|part| !part.contains(&id)) {
+                continue;
+            }
             let node = tree.node(id);
             let parent_gone = node.parent.is_some_and(|parent| {
                 parent != tree.root && !installed.contains(&parent) && !tree.is_top(parent)
@@ -111,8 +115,15 @@ impl Choice<'_> {
             }
             self.add(selection, id)?;
         }
+        let wanted = &mut selection.wanted;
+        let led_to: FxHashSet<&str> = wanted.links.iter().map(|link| &*link.target).collect();
+        for package in &mut wanted.packages {
+            if led_to.contains(&*package.location) {
+                package.bins.clear(); // the link has them, as with npm
+            }
+        }
         let listed: FxHashSet<NodeId> = installed.difference(&unlisted).copied().collect();
-        selection.wanted.hidden_lock = self.hidden_lock(&listed);
+        wanted.hidden_lock = self.hidden_lock(&listed);
         Ok(())
     }
 
@@ -130,15 +141,16 @@ impl Choice<'_> {
         let node = tree.node(id);
         let location = node.location.to_string();
         if node.link.is_some() {
-            let target = tree
-                .target(id)
-                .map(|target| tree.node(target).location.to_string());
+            let target = tree.target(id).unwrap_or(id);
             selection.wanted.links.push(WantedLink {
                 location,
-                target: target.unwrap_or_default(),
-                bins: self.bins(id),
+                target: tree.node(target).location.to_string(),
+                bins: self.bins(target),
             });
-            self.add_candidate(selection, id);
+            // What it leads to may be an installed package, which has been added itself.
+            if tree.node(target).parent.is_none() {
+                self.add_candidate(selection, id);
+            }
             return Ok(());
         }
         if node.parent.is_none() {

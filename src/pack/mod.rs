@@ -3,11 +3,12 @@
 //! Git dependencies, and folders that `--install-links` copies, are packed before they are unpacked
 //! in their place: that is how npm leaves out what their authors do not publish. Rules apply folder
 //! by folder, from the package down: built-in ones, `files` of package.json, else `.npmignore`, else
-//! `.gitignore`, then what is always in or out. Only regular files count. What a package bundles is
-//! not packed with it.
+//! `.gitignore`, then what is always in or out. Only regular files count. What the package bundles and
+//! is there goes with it ([`bundle`]).
 //!
 //! Source: `npm-packlist`, `ignore-walk` (npm-semantics.md 9.1).
 
+mod bundle;
 mod pattern;
 
 use std::fmt::Write as _;
@@ -68,6 +69,15 @@ const STRICT: &str = "
 /// Folders below one another beyond this many are no package.
 const DEEPEST: usize = 256;
 
+/// What a package is packed as; it decides which rules its top folder has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// By itself, or as the target of a link that is bundled.
+    Own,
+    /// In the bundle of another: what its author did not publish is gone already.
+    Bundled,
+}
+
 /// The rules of one folder.
 struct Level<'a> {
     above: Option<&'a Level<'a>>,
@@ -85,10 +95,15 @@ struct Level<'a> {
 ///
 /// Errors: what cannot be read.
 pub fn pack(folder: &Path, manifest: &Manifest) -> Result<Vec<u8>, DiskError> {
-    let root = Level::root(folder, manifest)?;
+    let root = Level::root(folder, manifest, Role::Own)?;
     let mut files = Vec::new();
     walk(folder, "", &root, &mut files)?;
+    for part in bundle::of(folder, manifest) {
+        let level = Level::root(&part.folder, &part.manifest, part.role)?;
+        walk(&part.folder, &format!("{}/", part.path), &level, &mut files)?;
+    }
     files.sort();
+    files.dedup();
     let mut tar = Vec::new();
     for file in &files {
         let path = folder.join(file);
@@ -148,7 +163,7 @@ fn walk(
 }
 
 impl<'a> Level<'a> {
-    fn root(folder: &Path, manifest: &Manifest) -> Result<Self, DiskError> {
+    fn root(folder: &Path, manifest: &Manifest, role: Role) -> Result<Self, DiskError> {
         let (mut listed, mut strict) = (Vec::new(), String::new());
         let mut required = Vec::new();
         let files = manifest.fields.get("files").and_then(Value::as_array);
@@ -185,10 +200,13 @@ impl<'a> Level<'a> {
         for path in named.into_iter().flatten().chain(bins) {
             let _ = writeln!(strict, "!/{path}");
         }
-        let mut rules = Pattern::parse_all(DEFAULTS);
+        let mut rules = match role {
+            Role::Own => Pattern::parse_all(DEFAULTS),
+            Role::Bundled => Vec::new(),
+        };
         if files.is_some() {
             rules.extend(Pattern::parse_all(&listed.join("\n")));
-        } else {
+        } else if role == Role::Own {
             rules.extend(ignore_file(folder)?);
         }
         rules.extend(Pattern::parse_all(&strict));

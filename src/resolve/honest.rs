@@ -148,9 +148,10 @@ enum Asker {
     Nobody,
 }
 
-/// A workspace's link is the project's own; others are asked for by a path.
+/// A workspace's link is the project's own, and so is npm's way out of a cycle; others are asked for
+/// by a path.
 fn who_asks_for_the_link(tree: &Tree, id: NodeId) -> Asker {
-    if tree.is_workspace(id) {
+    if tree.is_workspace(id) || leads_back(tree, id) {
         return Asker::Ours;
     }
     let mut asker = Asker::Nobody;
@@ -164,6 +165,14 @@ fn who_asks_for_the_link(tree: &Tree, id: NodeId) -> Asker {
         }
     }
     asker
+}
+
+/// To an installed package that the link lies in: so npm closes a cycle.
+fn leads_back(tree: &Tree, id: NodeId) -> bool {
+    tree.target(id).is_some_and(|target| {
+        let installed = tree.node(target).parent.is_some();
+        installed && tree.is_descendant_of(id, target) && !tree.node(id).edges_in.is_empty()
+    })
 }
 
 fn leads_out(tree: &Tree, id: NodeId) -> bool {

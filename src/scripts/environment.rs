@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::ScriptError;
 use crate::manifest::Manifest;
 
-/// Settings that npm keeps to itself: deprecated, or not meant for scripts.
-const NOT_EXPORTED: [&str; 24] = [
+/// Settings that npm keeps to itself: deprecated, no text (a date), or not meant for scripts.
+const NOT_EXPORTED: [&str; 25] = [
     "also",
+    "before",
     "cache-max",
     "cache-min",
     "cert",
@@ -118,10 +119,9 @@ impl Environment {
             }
             let name = config_name(key);
             let value = config_value(items, home);
-            if inherited
-                .get(&name)
-                .is_none_or(|inherited| *inherited != value)
-            {
+            // The environment may say the same in its own spelling, which then stays.
+            let says_so = |text: &OsString| *text == value || plain_word(text) == value;
+            if !inherited.get(&name).is_some_and(says_so) {
                 self.set(&name, value);
             }
         }
@@ -309,14 +309,21 @@ fn config_value(items: &[String], home: Option<&OsString>) -> OsString {
     {
         return Path::new(home).join(below).into();
     }
-    let items: Vec<&str> = items
-        .iter()
-        .map(|item| match item.as_str() {
-            "null" | "false" => "",
-            item => item,
-        })
-        .collect();
-    items.join("\n\n").replace('\0', "").into()
+    let items: Vec<&OsStr> = items.iter().map(|item| plain_word(item.as_ref())).collect();
+    let joined = items.join(OsStr::new("\n\n"));
+    match joined.to_str() {
+        Some(text) => text.replace('\0', "").into(),
+        None => joined,
+    }
+}
+
+/// npm's null and false are empty in an environment.
+fn plain_word(text: &OsStr) -> &OsStr {
+    if text == "null" || text == "false" {
+        OsStr::new("")
+    } else {
+        text
+    }
 }
 
 /// npm's, with our name behind: packages look at its beginning to learn who installs them.

@@ -166,7 +166,9 @@ fn scripts_of(
         return None;
     }
     let manifest = manifest::read(folder).unwrap_or_default().manifest;
-    let gyp = builds.then(|| gyp_install(&manifest)).flatten();
+    // npm hangs the command into the `scripts` of a link's target, if it has any.
+    let hung = !is_link || manifest.object("scripts").is_some();
+    let gyp = (builds && hung).then(|| gyp_install(&manifest)).flatten();
     let mut scripts = Vec::new();
     if is_link || listed {
         let events: &[&str] = if is_link { &FOR_LINKS } else { &FOR_PACKAGES };
@@ -217,11 +219,12 @@ fn beside(folder: &Path) -> Option<String> {
     Some(modules?.to_str()?.to_owned())
 }
 
-/// What only a dependency's scripts see. `config` is left out but for links: npm has the others'
-/// manifests from the lock, which does not hold it. An absent URL or integrity is `null`.
+/// What only a dependency's scripts see. `config` is left out but for links and for what is bundled,
+/// whose manifests npm reads: it has the others' from the lock, which does not hold it. An absent URL
+/// or integrity is `null`.
 fn variables(candidate: &Candidate, manifest: &Manifest, project: &Path) -> Vec<(String, String)> {
     let mut own = manifest.clone();
-    if !candidate.kind.is_link() {
+    if !candidate.kind.is_link() && candidate.kind != Kind::Bundled {
         own.fields.shift_remove("config");
         let PackageId { name, version } = &candidate.id;
         for (field, value) in [("name", name), ("version", version)] {

@@ -252,6 +252,27 @@ fn a_link_sees_its_whole_manifest_and_null_for_where_it_came_from() {
 }
 
 #[test]
+fn what_is_bundled_sees_its_config_and_what_the_environment_says_keeps_its_spelling() {
+    let mut world = World::new();
+    let inherited = &mut world.setup.inherited;
+    inherited.insert("npm_config_audit".into(), "false".into());
+    inherited.insert("npm_config_fund".into(), "true".into());
+    for key in ["audit", "fund", "before"] {
+        let value = vec!["false".to_owned()];
+        world.setup.configured.insert(key.to_owned(), value);
+    }
+    let manifest = json!({"name": "b", "config": {"q": 1}, "scripts": {"install": DUMP}});
+    let mut bundled = world.written("a/node_modules/b", &manifest);
+    bundled.kind = Kind::Bundled;
+    world.run(&[bundled]).unwrap();
+    let seen = world.seen("b.install");
+    assert_eq!(seen["npm_package_config_q"], "1");
+    assert_eq!(seen["npm_config_audit"], "false");
+    assert_eq!(seen["npm_config_fund"], "");
+    assert!(!seen.contains_key("npm_config_before"));
+}
+
+#[test]
 fn a_local_tarballs_place_is_absolute_and_flags_are_ones() {
     let world = World::new();
     let mut a = world.package("a", &json!({"install": DUMP}));
@@ -466,7 +487,10 @@ fn a_binding_gyp_alone_is_built_with_npms_node_gyp() {
     let late = world.package("late", &json!({"postinstall": LOG}));
     let mut refused = world.written("refused", &json!({"gypfile": false}));
     refused.has_install_script = false;
-    let all = [implied, own, late, refused];
+    // A link is built only where its package.json has `scripts`.
+    let bare = world.link("bare", &json!({"name": "bare"}));
+    let scripted = world.link("scripted", &json!({"name": "scripted", "scripts": {}}));
+    let all = [implied, own, late, refused, bare, scripted];
     for candidate in &all {
         write(&candidate.folder.join("binding.gyp"), "{}", 0o644);
     }
@@ -476,6 +500,7 @@ fn a_binding_gyp_alone_is_built_with_npms_node_gyp() {
         "node-gyp rebuild late",
         "install own",
         "postinstall late",
+        "node-gyp rebuild scripted",
     ];
     assert_eq!(world.log(), expected);
 }

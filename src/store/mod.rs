@@ -31,7 +31,7 @@ mod tests;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -78,11 +78,7 @@ impl Store {
         let umask = umask & 0o777;
         let versioned = folder.join("v1");
         let named = versioned.join(format!("{umask:03o}"));
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&named);
-        match made {
+        match crate::disk::make_private(&named) {
             Err(error) if !is_read_only(&error) => {
                 return Err(StoreError::at("make", &named)(error));
             }
@@ -133,11 +129,7 @@ impl Store {
     /// A folder of the store for another kind of record, such as `state`; made on demand.
     pub fn annex(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.root.join(name);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(StoreError::at("make", &path))?;
+        crate::disk::make_private(&path).map_err(StoreError::at("make", &path))?;
         check_own(&path)?;
         Ok(path)
     }

@@ -195,3 +195,85 @@ fn folders_are_packed_where_links_are_not_wanted() {
     context.run(&["ci", "--install-links"]).exits(0);
     assert_eq!(context.read("node_modules/folder/lib/x.js"), "2");
 }
+
+/// A package that bundles `b`: as its repository holds it, or as an install in a checkout brings it.
+fn bundler(folder: &Path, scripts: &Value, checked_in: bool) -> String {
+    fs::create_dir_all(folder).unwrap();
+    git(folder, &["init", "--quiet", "-b", "main", "."]);
+    let manifest = json!({
+        "name": "gd", "version": "1.0.0", "scripts": scripts, "files": ["index.js"],
+        "dependencies": {"b": "1"}, "bundleDependencies": ["b"], "devDependencies": {"d": "2"},
+    });
+    let own = json!({"name": "b", "version": "1.0.0", "dependencies": {"deep": "*"}});
+    let mut files = vec![("package.json", manifest.to_string())];
+    if checked_in {
+        files.extend([
+            ("node_modules/b/package.json", own.to_string()),
+            ("node_modules/b/.npmignore", "kept\n".to_owned()),
+            ("node_modules/b/kept", "1".to_owned()),
+            ("node_modules/deep/package.json", "{}".to_owned()),
+            ("node_modules/stray/package.json", "{}".to_owned()),
+            ("node_modules/d/package.json", "{}".to_owned()),
+        ]);
+    }
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    git(folder, &["add", "-A", "-f"]);
+    git(folder, &["commit", "--quiet", "-m", "1"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+/// The lock that npm writes: bundled packages have no origin of their own.
+fn locks_bundle(context: &Context, folder: &Path, commit: &str, inside: &[&str]) {
+    let address = format!("git+file://{}", folder.display());
+    let manifest = json!({"name": "p", "dependencies": {"gd": address}});
+    context.put("package.json", &manifest.to_string());
+    let mut packages = json!({
+        "": {"name": "p", "dependencies": {"gd": address}},
+        "node_modules/gd": {
+            "version": "1.0.0", "resolved": format!("{address}#{commit}"),
+            "bundleDependencies": ["b"], "dependencies": {"b": "1"},
+        },
+    });
+    for name in inside {
+        packages[format!("node_modules/gd/node_modules/{name}")] =
+            json!({"version": "1.0.0", "inBundle": true});
+    }
+    if let [_, deep] = inside {
+        packages["node_modules/gd/node_modules/b"]["dependencies"] = json!({*deep: "*"});
+    }
+    let lock = json!({"name": "p", "lockfileVersion": 3, "requires": true, "packages": packages});
+    context.put("package-lock.json", &lock.to_string());
+}
+
+#[test]
+fn a_commit_brings_what_it_bundles_and_what_that_depends_on() {
+    let context = Context::with(&json!({}));
+    let folder = context.path("repository");
+    let commit = bundler(&folder, &json!({}), true);
+    locks_bundle(&context, &folder, &commit, &["b", "deep"]);
+    context.run(&["ci"]).exits(0);
+    let modules = "node_modules/gd/node_modules";
+    assert!(context.has(&format!("{modules}/b/kept")));
+    assert!(context.has(&format!("{modules}/deep/package.json")));
+    assert!(!context.has(&format!("{modules}/stray")));
+    assert!(!context.has(&format!("{modules}/d")));
+    context.run(&["verify"]).exits(0);
+}
+
+#[test]
+fn what_a_commit_bundles_is_installed_before_it_is_packed_scripts_or_not() {
+    let context = Context::with(&json!({}));
+    let folder = context.path("repository");
+    let commit = bundler(&folder, &json!({"prepare": "echo 1 > index.js"}), false);
+    locks_bundle(&context, &folder, &commit, &["b"]);
+    for (flags, built) in [("--ignore-scripts", false), ("--scripts=npm", true)] {
+        context.run(&["ci", flags]).exits(0);
+        assert!(context.has("node_modules/gd/node_modules/b/cli.js"));
+        assert!(!context.has("node_modules/gd/node_modules/d"));
+        assert_eq!(context.has("node_modules/gd/index.js"), built, "{flags}");
+    }
+}

@@ -386,3 +386,81 @@ fn what_the_store_cannot_give_is_linked_from_the_former_tree_where_unchanged() {
     assert!(!install(&["a"], "auto"));
     assert!(elsewhere.join("tool.js").exists());
 }
+
+#[test]
+fn a_cycle_that_npm_closes_by_a_link_is_installed() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"m1": "1"}}));
+    let wants = |name: &str, version: &str| json!({"dependencies": {name: version}});
+    context.serve(
+        &Registry::new()
+            .package("m1", "1.0.0")
+            .manifest(wants("m2", "1"))
+            .package("m1", "2.0.0")
+            .manifest(wants("m2", "2"))
+            .package("m2", "1.0.0")
+            .manifest(json!({"dependencies": {"m1": "2"}, "bin": "m2.js"}))
+            .file("m2.js", "#!/usr/bin/env node\r\n", 0o644)
+            .package("m2", "2.0.0")
+            .manifest(wants("m1", "1")),
+    );
+    context.run(&["shrinkwrap"]).exits(0);
+    let lock: serde_json::Value = serde_json::from_str(&context.read(LOCK)).unwrap();
+    let entries = lock["packages"].as_object().unwrap().iter();
+    let links: Vec<&String> = entries
+        .filter(|(_, entry)| entry["link"] == true)
+        .map(|(location, _)| location)
+        .collect();
+    assert_eq!(links.len(), 1, "{lock:#}");
+    context.run(&["ci"]).exits(0);
+    assert!(context.project().join(links[0]).is_symlink());
+    context.run(&["verify"]).exits(0);
+    // The command is beside the link, and nowhere else.
+    let (beside, _) = links[0].rsplit_once('/').unwrap();
+    let command = format!("{beside}/.bin/m2");
+    assert_eq!(context.read(&command), "#!/usr/bin/env node\n");
+    assert!(!context.has("node_modules/.bin"));
+}
+
+#[test]
+fn what_others_keep_in_the_folder_of_a_file_dependency_stays() {
+    let context = Context::with(&json!({
+        "name": "p", "dependencies": {"lib": "file:lib", "b": "1.0.0", "d": "2"},
+    }));
+    context.serve(
+        &Registry::new()
+            .package("b", "1.0.0")
+            .package("b", "2.0.0")
+            .manifest(json!({"bin": {"b": "cli.js"}}))
+            .file("cli.js", "", 0o755),
+    );
+    let lib = json!({"name": "lib", "version": "1.0.0", "dependencies": {"b": "2"}});
+    context.put("lib/package.json", &lib.to_string());
+    let modules = "lib/node_modules";
+    for name in [
+        "kept/x/y.js",
+        "@s/kept/x.js",
+        ".bin/kept",
+        "b/old.js",
+        ".package-lock.json",
+    ] {
+        context.put(&format!("{modules}/{name}"), "theirs");
+    }
+    context.run(&["shrinkwrap"]).exits(0);
+    for _ in 0..2 {
+        context.run(&["ci"]).exits(0);
+        for name in [
+            "kept/x/y.js",
+            "@s/kept/x.js",
+            ".bin/kept",
+            ".package-lock.json",
+        ] {
+            assert_eq!(context.read(&format!("{modules}/{name}")), "theirs");
+        }
+        assert!(context.has(&format!("{modules}/.bin/b")));
+        assert!(!context.has(&format!("{modules}/b/old.js")));
+        context.run(&["verify"]).exits(0);
+        context.put(&format!("{modules}/another.js"), "theirs");
+    }
+    context.put(&format!("{modules}/b/more.js"), "");
+    context.run(&["verify"]).exits(4);
+}

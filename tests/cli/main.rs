@@ -17,6 +17,7 @@ mod ls;
 mod manuals;
 mod merge;
 mod mirror;
+mod parts;
 mod platforms;
 mod readme;
 mod sbom;

@@ -146,3 +146,24 @@ fn a_date_that_is_none_is_refused() {
         assert!(answer.stderr.starts_with("error[E"), "{}", answer.stderr);
     }
 }
+
+#[test]
+fn flags_that_people_paste_from_npm_are_taken() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"a": "1.0.0"}}));
+    context.run(&["shrinkwrap"]).exits(0);
+    for flags in [
+        &["--cache", ".npm", "--prefer-offline", "--no-audit"][..],
+        &["--no-color", "-d", "--yes", "--timing", "--unsafe-perm"],
+        &["--verbose", "--no-progress", "--location=project"],
+        &["--build-from-source=a", "--strict-ssl=false", "-s"],
+        &["--script-shell", "sh", "--node-options=--no-warnings"],
+    ] {
+        let answer = context.run(&[&["ci"], flags].concat()).exits(0);
+        assert_eq!(answer.stderr.is_empty(), flags.contains(&"-s"), "{flags:?}");
+    }
+    let project = context.project();
+    let prefix = ["--prefix", project.to_str().unwrap()];
+    context
+        .run_in(&context.path("home"), &[&["ci"], &prefix[..]].concat(), &[])
+        .exits(0);
+}

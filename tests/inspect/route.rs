@@ -131,6 +131,7 @@ fn request(session: &Session) -> InstallRequest {
     InstallRequest {
         frozen: true,
         omit: Omit::default(),
+        part: heatseal::ops::Part::Whole,
         scripts: Scripts::Ignored,
         allow_scripts: Vec::new(),
         target: None,

@@ -47,6 +47,7 @@ pub struct Install {
   heatseal ci
   heatseal ci --omit=dev                 for production
   heatseal ci --offline                  from the store alone
+  heatseal ci -w packages/api            only what one workspace needs
   heatseal ci --target linux-x64-musl    the tree for another platform"
 )]
 pub struct Ci {
@@ -90,9 +91,26 @@ pub struct Installing {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub parts: Parts,
+    #[command(flatten)]
     pub runtime: Runtime,
     #[command(flatten)]
     pub npm: NpmFlags,
+}
+
+/// Which part of a project with workspaces is meant.
+#[derive(Debug, Args)]
+pub struct Parts {
+    /// Only what this workspace needs: its name or its folder (may be repeated) [default: inside a
+    /// workspace's folder, that workspace]
+    #[arg(short, long, value_name = "WORKSPACE")]
+    pub workspace: Vec<String>,
+    /// Only what the workspaces need; with =false, only what the project itself needs
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub workspaces: Option<bool>,
+    /// With workspaces, also what the project itself needs
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub include_workspace_root: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,8 +138,8 @@ pub enum Linking {
 ///
 /// Every file of every package is hashed and held against what its verified tarball holds: content,
 /// mode, links, commands, and what is missing or too much. Exits 4 if anything differs. The tree
-/// digest is the same on every machine for the same lock, target and flags. Say --omit and --target
-/// as at the install.
+/// digest is the same on every machine for the same lock, target and flags. Say --omit,
+/// --workspace and --target as at the install.
 ///
 /// What an install script left in its own package is held against what it left at the install; that
 /// is remembered in the store of the machine that installed.
@@ -143,6 +161,8 @@ pub struct Verify {
     /// Print the differences as JSON on standard output
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub parts: Parts,
     #[command(flatten)]
     pub runtime: Runtime,
     #[command(flatten)]
