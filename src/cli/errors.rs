@@ -111,7 +111,7 @@ impl Failure {
         let head = paint.red(format!("error{code}"));
         // What happened and what to do fit into 400 bytes, whatever foreign names are in them.
         let hints: usize = self.hints.iter().map(|hint| hint.len() + 8).sum();
-        let most = 320_usize.saturating_sub(hints).clamp(240, LONGEST_LINE);
+        let most = 320_usize.saturating_sub(hints).clamp(280, LONGEST_LINE);
         let mut lines = vec![format!("{head}: {}", message_of(&self.message, most))];
         let shown = self.details.iter().take(MOST_DETAILS);
         lines.extend(shown.map(|detail| format!("  {}", message(detail))));
