@@ -142,9 +142,9 @@ impl Flaw {
     }
 }
 
-/// Foreign bytes for a message: escaped, at most about 90 bytes.
+/// Foreign bytes for a message: escaped, at most about 72 bytes.
 pub(super) fn printable(bytes: &[u8]) -> String {
-    const MOST: usize = 90;
+    const MOST: usize = 72;
     let text = String::from_utf8_lossy(bytes.get(..4 * MOST).unwrap_or(bytes));
     let mut shown = String::new();
     for c in text.chars() {
