@@ -190,6 +190,7 @@ fn has(packages: &[String]) -> &'static str {
 ///
 /// - Frozen: nothing is resolved; the lock is held against the manifest and then followed.
 /// - Otherwise the lock is brought in line first.
+/// - With npm's `package-lock-only` that is all: of the tree it is only told what it would be.
 /// - Errors leave the former tree in its place.
 pub fn install(
     session: &Session,
@@ -213,7 +214,8 @@ pub fn install(
         };
         shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
     }
-    let request = request.aimed();
+    let mut request = request.aimed();
+    request.dry_run |= session.config.flag("package-lock-only").unwrap_or(false);
     shrinkwrap::on_a_deep_stack(|| from_lock(session, &request))
 }
 
