@@ -370,6 +370,65 @@ fn an_optional_dependency_without_an_entry_is_missing() {
     assert!(!project.has("node_modules"));
 }
 
+/// npm looks for holes where the project leads without passing through a link, and at workspaces.
+#[test]
+fn below_a_workspace_a_family_may_have_holes_where_it_serves_the_target() {
+    let member = |os: &str| json!({"os": [os], "cpu": ["x64"]});
+    let registry = Registry::new()
+        .package("fast", "1.0.0")
+        .manifest(json!({"optionalDependencies": {
+            "@fast/linux": "1.0.0", "@fast/darwin": "1.0.0", "lone": "1.0.0",
+        }}))
+        .package("@fast/linux", "1.0.0")
+        .manifest(member("linux"))
+        .package("@fast/darwin", "1.0.0")
+        .manifest(member("darwin"))
+        .package("lone", "1.0.0");
+    let needs =
+        |name: &str| json!({"name": name, "version": "1.0.0", "dependencies": {"fast": "1"}});
+    let root = json!({"name": "p", "workspaces": ["w"]});
+    let project = Project::with(&root, &registry);
+    project.put("w/package.json", needs("w").to_string());
+    project.run(&["shrinkwrap"]).exits(0);
+    let whole = project.read("npm-shrinkwrap.json");
+    let without = |name: &str| {
+        project.put("npm-shrinkwrap.json", &whole);
+        project.edit_lock(|lock| {
+            let packages = lock["packages"].as_object_mut().unwrap();
+            let key = format!("node_modules/{name}");
+            packages.shift_remove(&key).unwrap();
+        });
+    };
+    without("@fast/darwin");
+    let (linux, darwin) = (
+        ["ci", "--target", "linux-x64"],
+        ["ci", "--target", "darwin-x64"],
+    );
+    let missing = "Missing: @fast/darwin@1.0.0";
+    project.run(&linux).exits(0).says(&[
+        "fast@1.0.0",
+        "nothing for 1 of",
+        "@fast/darwin",
+        "serves linux-x64",
+    ]);
+    assert!(project.has("node_modules/@fast/linux/package.json"));
+    project.run(&darwin).exits(3).says(&[missing]);
+    // What has no family could be needed anywhere.
+    without("lone");
+    project.run(&linux).exits(3).says(&["Missing: lone@1.0.0"]);
+    // And what the project itself reaches has to be there.
+    project.put(
+        "package.json",
+        json!({"name": "p", "workspaces": ["w"], "dependencies": {"fast": "1"}}).to_string(),
+    );
+    project.run(&["shrinkwrap"]).exits(0);
+    project.edit_lock(|lock| {
+        let packages = lock["packages"].as_object_mut().unwrap();
+        packages.shift_remove("node_modules/@fast/darwin").unwrap();
+    });
+    project.run(&linux).exits(3).says(&[missing]);
+}
+
 #[test]
 fn no_lock_exits_3() {
     let project = Project::demo();
@@ -605,4 +664,46 @@ fn a_new_store_is_private_also_where_the_umask_lets_the_group_write() {
     assert_eq!(mode(project.path("store")), 0o700);
     assert_eq!(mode(project.at("node_modules/words/index.js")), 0o644);
     assert_eq!(mode(project.at("node_modules/words")), 0o775);
+}
+
+/// As npm: it is in the tarball, so its command is linked; only the hidden lock leaves it out.
+#[test]
+fn what_is_omitted_and_comes_in_a_bundle_is_there_with_its_commands() {
+    let inner = r#"{"name": "inner", "version": "9.0.0", "bin": "i.js"}"#;
+    let registry = Registry::new()
+        .package("outer", "1.0.0")
+        .manifest(json!({"optionalDependencies": {"inner": "9"}, "bundleDependencies": ["inner"]}))
+        .file("node_modules/inner/package.json", inner, 0o644)
+        .file("node_modules/inner/i.js", "#!/usr/bin/env node\n", 0o644);
+    let manifest = json!({"name": "p", "dependencies": {"outer": "1"}});
+    let project = Project::with(&manifest, &registry);
+    project.run(&["shrinkwrap"]).exits(0);
+    project.run(&["ci", "--omit=optional"]).exits(0);
+    assert!(project.has("node_modules/outer/node_modules/.bin/inner"));
+    let hidden = project.read("node_modules/.package-lock.json");
+    assert!(!hidden.contains("outer/node_modules/inner"), "{hidden}");
+    project.run(&["verify", "--omit=optional"]).exits(0);
+}
+
+/// As npm, whose hidden lock says so of what it finds in a tarball.
+#[test]
+fn what_a_bundle_holds_without_need_is_in_the_hidden_lock() {
+    let registry = Registry::new()
+        .package("outer", "1.0.0")
+        .manifest(json!({"bundleDependencies": ["unneeded"]}))
+        .file(
+            "node_modules/unneeded/package.json",
+            r#"{"name": "unneeded", "version": "9.0.0"}"#,
+            0o644,
+        );
+    let manifest = json!({"name": "p", "dependencies": {"outer": "1"}});
+    let project = Project::with(&manifest, &registry);
+    project.run(&["shrinkwrap"]).exits(0);
+    project.run(&["ci"]).exits(0);
+    let hidden: Value =
+        serde_json::from_str(&project.read("node_modules/.package-lock.json")).unwrap();
+    let entry = &hidden["packages"]["node_modules/outer/node_modules/unneeded"];
+    let expected = json!({"version": "9.0.0", "extraneous": true, "inBundle": true});
+    assert_eq!(*entry, expected);
+    project.run(&["verify"]).exits(0);
 }

@@ -12,6 +12,7 @@ mod bins;
 mod compare;
 mod error;
 mod expect;
+mod former;
 mod ground;
 mod keep;
 mod place;
@@ -87,12 +88,12 @@ pub struct WantedLink {
 /// How files come from the store into the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LinkMode {
-    /// Hard links, copies where they can't be made.
+    /// Hard links to the store; else to what is unchanged in the former tree; else copies.
     #[default]
     Auto,
     /// Copy-on-write clones, copies where they can't be made.
     Reflink,
-    /// As [`LinkMode::Auto`].
+    /// Hard links to the store, copies where they can't be made.
     Hardlink,
     Copy,
 }

@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::bins::{self, Bin};
+use super::former::{self, Former};
 use super::plan::{Bundled, Link, Place, Plan, Purpose, is_installed};
 use super::swap::Staging;
 use super::{LinkError, LinkMode};
@@ -33,6 +34,7 @@ pub(super) enum Source<'a> {
 /// How files are brought over; what the file system refuses once is not tried again.
 pub(super) struct Carrier {
     mode: LinkMode,
+    former: Former,
     umask: u32,
     refused: AtomicBool,
     /// Sentences about bins whose file is not there.
@@ -121,9 +123,10 @@ impl Carrier {
         missing
     }
 
-    pub fn new(mode: LinkMode, umask: u32) -> Self {
+    pub fn new(mode: LinkMode, former: Former, umask: u32) -> Self {
         Self {
             mode,
+            former,
             umask,
             refused: AtomicBool::new(false),
             missing: Mutex::default(),
@@ -168,11 +171,10 @@ impl Carrier {
             if foreign(item.path) {
                 return Ok(());
             }
-            let purpose = place.purpose_of(item.path);
             if again {
                 let _ = rustix::fs::unlinkat(&folder, item.path, AtFlags::empty());
             }
-            self.carry(folder.as_fd(), item, way, purpose)
+            self.carry(folder.as_fd(), place, item, way)
                 .map_err(|error| error.below(&place.path))
         })?;
         for bin in &place.bins {
@@ -191,10 +193,11 @@ impl Carrier {
     fn carry(
         &self,
         folder: BorrowedFd<'_>,
+        place: &Place<'_>,
         item: &Item<'_>,
         way: LinkMode,
-        purpose: Purpose,
     ) -> Result<(), PlaceError> {
+        let purpose = place.purpose_of(item.path);
         let mode = purpose.mode(item.mode, self.umask);
         let mends = purpose == Purpose::Bin && item.crlf_shebang;
         let private = mends || mode != item.mode;
@@ -202,6 +205,13 @@ impl Carrier {
             && !private
             && way != LinkMode::Copy
             && self.try_link(store, folder, item, way)?
+        {
+            return Ok(());
+        }
+        if let Content::Stored(_, record) = &item.content
+            && !mends
+            && way == LinkMode::Auto
+            && self.take_former(folder, place, record, mode)
         {
             return Ok(());
         }
@@ -218,6 +228,23 @@ impl Carrier {
         };
         let bytes = if mends { bins::mended(bytes) } else { bytes };
         create_file(folder, item.path, mode, &bytes).map_err(disk("write", item.path))
+    }
+
+    /// `false`: the former tree does not have this file.
+    fn take_former(
+        &self,
+        folder: BorrowedFd<'_>,
+        place: &Place<'_>,
+        record: &Record<'_>,
+        mode: u32,
+    ) -> bool {
+        let wanted = former::Wanted {
+            mode,
+            size: record.stamp.size,
+            blake3: record.blake3,
+        };
+        let file = (place.home, &*place.path, record.path);
+        self.former.link(file, wanted, folder)
     }
 
     /// `false`: it has to be a copy.

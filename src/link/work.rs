@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::compare::compare;
+use super::former::Former;
 use super::place::{Carrier, PlaceError, Source};
 use super::plan::Plan;
 use super::swap::Staging;
@@ -18,6 +19,9 @@ use crate::store::{self, Bench, Package, StoreError};
 /// Tarballs in memory that wait for a worker: beyond this the network waits.
 const WAITING_BYTES: usize = 128 << 20;
 
+/// So often a package that changes under our hands is healed; others may be healing it, too.
+const ATTEMPTS: usize = 5;
+
 /// Fills the staged homes. Returns the package of each slot, `None` where the store could not keep it.
 pub(super) fn build(
     plan: &Plan<'_>,
@@ -26,11 +30,12 @@ pub(super) fn build(
 ) -> Result<Vec<Option<Package>>, LinkError> {
     let total = plan.places.len() as u64;
     means.reporter.emit(Event::PackagesWanted { total });
+    let former = Former::of(staging.project(), &plan.homes);
     let crew = Crew {
         plan,
         staging,
         means,
-        carrier: Carrier::new(means.mode, means.store.umask()),
+        carrier: Carrier::new(means.mode, former, means.store.umask()),
         slots: plan.slots.iter().map(|_| OnceLock::new()).collect(),
         board: Mutex::default(),
         wake: Condvar::new(),
@@ -364,17 +369,16 @@ impl Crew<'_> {
         let wanted = &self.plan.places[place];
         let package = self.slot_of(place).and_then(OnceLock::get);
         let package = package.ok_or_else(|| LinkError::Unstable(wanted.package.id.clone()))?;
-        match self.place_from(place, package, false)? {
-            Ok(()) => {}
-            Err(PlaceError::Unstable) => {
-                let healed = self.means.store.heal(package.sha512());
-                let healed =
-                    healed.ok_or_else(|| LinkError::Unstable(wanted.package.id.clone()))?;
-                self.place_from(place, &healed, true)?
-                    .map_err(|error| self.explain(place, error))?;
+        let unstable = || LinkError::Unstable(wanted.package.id.clone());
+        let mut outcome = self.place_from(place, package, false)?;
+        for _ in 0..ATTEMPTS {
+            if !matches!(outcome, Err(PlaceError::Unstable)) {
+                break;
             }
-            Err(error) => return Err(self.explain(place, error)),
+            let healed = self.means.store.heal(package.sha512());
+            outcome = self.place_from(place, &healed.ok_or_else(unstable)?, true)?;
         }
+        outcome.map_err(|error| self.explain(place, error))?;
         self.placed(place);
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::preview::Preview;
 use super::session::Session;
 use super::shrinkwrap::{self, ShrinkwrapError, ShrinkwrapRequest, Writing};
 use super::stale;
+use super::vacant;
 use super::verify;
 use super::wanted::{self, Choice, Selection};
 use crate::disk::DiskError;
@@ -276,7 +277,9 @@ fn from_lock(session: &Session, request: &InstallRequest) -> Result<InstallOutco
         claims_known: !lock.loaded_from_v1,
         policy: &policy,
     };
-    let frozen_would_refuse = !request.frozen && !resolve::disagreements(&tree, true)?.is_empty();
+    let target = &request.options.optional_target;
+    let frozen_would_refuse =
+        !request.frozen && !vacant::disagreements(&tree, true, target)?.0.is_empty();
     let selection = complete_selection(choice, &store, &lock, &manifest)?;
     if let Some(packages) = current {
         return up_to_date(packages);
@@ -349,7 +352,12 @@ pub(super) fn locked_tree(
     let locked = shrinkwrap::locked(lock);
     let options = &request.options;
     let mut tree = resolve::virtual_tree(&session.project, manifest, &locked, options.rules)?;
-    let differences = resolve::disagreements(&tree, request.frozen)?;
+    let target = &options.optional_target;
+    let (differences, vacant) = vacant::disagreements(&tree, request.frozen, target)?;
+    for message in vacant {
+        let code = "EVACANT";
+        session.reporter.emit(Event::Warning { code, message });
+    }
     if !differences.is_empty() {
         let explain = |one| stale::explain(&session.project, lock, one);
         return Err(InstallError::OutOfSync {

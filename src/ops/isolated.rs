@@ -106,6 +106,11 @@ fn declared(choice: Choice<'_>) -> FxHashSet<String> {
     maps.flat_map(|map| map.keys().cloned()).collect()
 }
 
+/// Only an entry of the lock that nobody needs: npm drops it before it looks who depends on what.
+fn is_stale(tree: &Tree, id: NodeId) -> bool {
+    tree.node(id).flags.extraneous && !tree.in_dependency_bundle(id)
+}
+
 impl<'a> Graph<'a> {
     fn tree(&self) -> &'a Tree {
         self.choice.tree
@@ -145,7 +150,8 @@ impl<'a> Graph<'a> {
                 continue;
             }
             for edge in tree.node(id).edges_out.values() {
-                let Some(to) = tree.edge(*edge).to else {
+                let to = tree.edge(*edge).to.filter(|to| !is_stale(tree, *to));
+                let Some(to) = to else {
                     continue;
                 };
                 let omitted = resolve::is_omitted(tree, to, &self.choice.request.options);
@@ -225,6 +231,7 @@ impl<'a> Graph<'a> {
         let omit = self.choice.request.options.omit;
         let edges = tree.node(id).edges_out.values().copied();
         let edges = edges.filter_map(|edge| Some((edge, tree.edge(edge).to?)));
+        let edges = edges.filter(|(_, to)| !is_stale(tree, *to));
         let edges = edges.filter(|(edge, _)| {
             let kind = tree.edge(*edge).kind;
             let omitted = (omit.dev && kind == Kind::Dev)
@@ -285,7 +292,7 @@ impl<'a> Graph<'a> {
         let tree = self.tree();
         let found = tree.ancestry(id).find_map(|above| {
             let mut children = tree.node(above).children.values();
-            children.find(|child| tree.name_text(**child) == name)
+            children.find(|child| tree.name_text(**child) == name && !is_stale(tree, **child))
         });
         let found = tree.target(*found?)?;
         (found != id && !self.is_gone(found)).then_some(found)

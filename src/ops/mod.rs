@@ -23,6 +23,7 @@ mod session;
 mod shrinkwrap;
 mod source;
 mod stale;
+mod vacant;
 mod verify;
 mod wanted;
 

@@ -8,7 +8,7 @@ use crate::resolve::{Demand, Disagreement};
 
 /// The disagreement in npm's words, with the manifest's line and what the lock was made for.
 pub fn explain(project: &Path, lock: &Lock, disagreement: &Disagreement) -> String {
-    let Disagreement { text, demand } = disagreement;
+    let Disagreement { text, demand, .. } = disagreement;
     let Some(demand) = demand else {
         return text.clone();
     };

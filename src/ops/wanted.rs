@@ -90,7 +90,7 @@ impl Choice<'_> {
     ) -> Result<(), OriginError> {
         let tree = self.tree;
         let reached = self.request.part.reached(tree);
-        let mut installed: FxHashSet<NodeId> = FxHashSet::default();
+        let (mut installed, mut unlisted) = (FxHashSet::default(), FxHashSet::default());
         for id in self.in_order() {
             if reached.as_ref().is_some_and(|part| !part.contains(&id)) {
                 continue;
@@ -103,13 +103,19 @@ impl Choice<'_> {
             if node.inert && node.parent.is_some() {
                 selection.skipped.push(node.location.to_string());
             }
-            let left_out = resolve::is_omitted(tree, id, &self.request.options);
-            if node.inert || parent_gone || stale || left_out || out.contains(&id) {
+            let omitted = resolve::is_omitted(tree, id, &self.request.options);
+            // What a package brings along in its own tarball is there, wanted or not.
+            let left_out = (stale || omitted) && !tree.in_dependency_bundle(id);
+            if node.inert || parent_gone || left_out || out.contains(&id) {
                 continue;
             }
             installed.insert(id);
+            if omitted {
+                unlisted.insert(id);
+            }
             self.add(selection, id)?;
         }
+        let listed: FxHashSet<NodeId> = installed.difference(&unlisted).copied().collect();
         let wanted = &mut selection.wanted;
         let led_to: FxHashSet<&str> = wanted.links.iter().map(|link| &*link.target).collect();
         for package in &mut wanted.packages {
@@ -117,7 +123,7 @@ impl Choice<'_> {
                 package.bins.clear(); // the link has them, as with npm
             }
         }
-        wanted.hidden_lock = self.hidden_lock(&installed);
+        wanted.hidden_lock = self.hidden_lock(&listed);
         Ok(())
     }
 

@@ -15,6 +15,8 @@ pub struct Disagreement {
     pub text: String,
     /// Where the project itself or a workspace asks for it.
     pub demand: Option<Demand>,
+    /// It is only that an optional dependency has no entry, at a place where `npm ci` does not look.
+    pub overlooked: Option<EdgeId>,
 }
 
 /// A dependency as written in a manifest of the project's own.
@@ -37,6 +39,7 @@ pub struct Demand {
 ///   that it may be skipped here, and it could be the native binary that the package needs.
 pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<Disagreement>, ResolveError> {
     let mut lines = Vec::new();
+    let examined = examined(tree);
     let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut pending = vec![tree.root];
     while let Some(id) = pending.pop() {
@@ -54,15 +57,41 @@ pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<Disagreement>, R
                 assert_not_overridden(tree, *edge)?;
             }
             let text = disagreement(tree, id, *edge, complete);
+            let data = tree.edge(*edge);
+            let is_vacant = data.to.is_none() && data.kind == Kind::Optional;
             lines.extend(text.map(|text| Disagreement {
                 text,
                 demand: demand(tree, id, *edge),
+                overlooked: (is_vacant && !examined.contains(&id)).then_some(*edge),
             }));
         }
     }
     lines.sort();
     lines.dedup();
     Ok(lines)
+}
+
+/// The nodes whose edges `npm ci` holds against the lock: what the project reaches without passing
+/// through a link, and what links that stand in one of the project's own manifests lead to. What is
+/// needed by a workspace's dependencies alone is not among them.
+fn examined(tree: &Tree) -> FxHashSet<NodeId> {
+    let mut found: FxHashSet<NodeId> = FxHashSet::default();
+    let mut pending = vec![tree.root];
+    while let Some(id) = pending.pop() {
+        if found.insert(id) && !tree.is_link(id) {
+            let edges = tree.node(id).edges_out.values();
+            pending.extend(edges.filter_map(|edge| tree.edge(*edge).to));
+        }
+    }
+    let mut pending = vec![tree.root];
+    while let Some(id) = pending.pop() {
+        let edges = tree.node(id).edges_out.values();
+        for to in edges.filter_map(|edge| tree.edge(*edge).to) {
+            let target = tree.target(to).filter(|_| tree.is_link(to));
+            pending.extend(target.filter(|target| found.insert(*target)));
+        }
+    }
+    found
 }
 
 fn disagreement(tree: &Tree, id: NodeId, edge: EdgeId, complete: bool) -> Option<String> {

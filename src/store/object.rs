@@ -133,8 +133,22 @@ impl Store {
 
     /// Hashes a package again: files that were only touched get fresh stamps, a damaged package is
     /// rebuilt from its tarball. `None` when that is impossible.
+    ///
+    /// One at a time, in this process and others: who comes second finds a whole package, instead of
+    /// replacing the one that the first is reading from.
     pub fn heal(&self, sha512: &Sha512) -> Option<Package> {
-        self.rehash(sha512).or_else(|| self.rebuild(sha512))
+        let turn = self.turn();
+        let healed = self.rehash(sha512).or_else(|| self.rebuild(sha512));
+        drop(turn);
+        healed
+    }
+
+    /// Waits for whoever is healing a package. `None` where the file system knows no locks.
+    fn turn(&self) -> Option<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(self.objects.as_ref()?, ".", flags, Mode::empty()).ok()?;
+        rustix::fs::flock(&folder, FlockOperation::LockExclusive).ok()?;
+        Some(folder)
     }
 
     /// Puts the sealed content back into files of a package that somebody wrote to in place, so that

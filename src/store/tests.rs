@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
@@ -443,6 +444,29 @@ fn every_kind_of_damage_is_noticed_and_repaired_from_the_tarball() {
         let healed = cx.store.heal(package.sha512()).unwrap();
         assert!(cx.is_intact(&healed));
         assert_eq!(fs::read(cx.object().join("1")).unwrap(), b"a");
+    }
+}
+
+/// Nobody's healing takes away what another has healed and is reading from.
+#[test]
+fn several_who_heal_one_package_all_read_it_whole() {
+    let cx = fixture();
+    cx.add();
+    let package = cx.store.lookup(&cx.integrity).unwrap();
+    for _ in 0..100 {
+        fs::write(cx.object().join("1"), b"b").unwrap();
+        let together = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    together.wait();
+                    let healed = cx.store.heal(package.sha512()).unwrap();
+                    let folder = cx.store.open_package(&healed).unwrap();
+                    together.wait();
+                    assert!(healed.is_intact(folder.as_fd()));
+                });
+            }
+        });
     }
 }
 

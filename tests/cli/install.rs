@@ -289,12 +289,13 @@ fn a_node_modules_that_is_a_link_is_refused_and_its_target_untouched() {
 }
 
 #[test]
-fn a_command_without_a_link_is_executable_only_where_the_lock_gives_no_url() {
+fn a_command_without_a_link_in_bin_is_executable_where_npm_knows_of_it() {
     let context = Context::with(&json!({"name": "p", "dependencies": {"tool": "1", "a": "1"}}));
     let registry = Registry::new()
         .package("tool", "1.0.0")
-        .manifest(json!({"bin": {"b": "tool.js", "tool": "tool.js"}}))
+        .manifest(json!({"bin": {"b": "other.js", "tool": "tool.js"}}))
         .file("tool.js", "#!/usr/bin/env node\r\n", 0o644)
+        .file("other.js", "#!/usr/bin/env node\r\n", 0o644)
         .package("b", "1.0.0")
         .manifest(json!({"bin": {"b": "cli.js"}}))
         .file("cli.js", "#!/usr/bin/env node\r\n", 0o644);
@@ -304,30 +305,86 @@ fn a_command_without_a_link_is_executable_only_where_the_lock_gives_no_url() {
         let path = context.project().join(name);
         fs::metadata(path).unwrap().permissions().mode() & 0o111
     };
-    for (omit_url, mode_of_links, executable) in [
-        ("false", "hardlink", 0),
-        ("false", "copy", 0),
-        ("true", "hardlink", 0o111),
-        ("true", "copy", 0o111),
+    // npm knows the bins of what it has to look up; of a tarball's URL it knows nothing.
+    for (lock, executable) in [
+        ("--omit-lockfile-registry-resolved", 0o111),
+        ("--no-omit-lockfile-registry-resolved", 0),
     ] {
-        context.put(
-            ".npmrc",
-            &format!("omit-lockfile-registry-resolved={omit_url}\n"),
-        );
         let _ = fs::remove_file(context.project().join("npm-shrinkwrap.json"));
-        context.run(&["shrinkwrap"]).exits(0);
-        let flags = ["--no-bin-links", "--link-mode", mode_of_links];
-        context.run(&[&["ci"], &flags[..]].concat()).exits(0);
-        assert!(!context.has("node_modules/.bin"));
-        assert_eq!(mode("node_modules/tool/tool.js"), executable);
-        // Only who gets a link has its first line mended.
-        assert!(context.read("node_modules/tool/tool.js").ends_with("\r\n"));
-        context.run(&["verify", "--no-bin-links"]).exits(0);
+        context.run(&["shrinkwrap", lock]).exits(0);
+        for mode_of_links in ["hardlink", "copy"] {
+            let flags = ["--no-bin-links", "--link-mode", mode_of_links];
+            context.run(&[&["ci"], &flags[..]].concat()).exits(0);
+            assert!(!context.has("node_modules/.bin"));
+            assert_eq!(mode("node_modules/tool/tool.js"), executable, "{lock}");
+            // Only who gets a link has its first line mended.
+            assert!(context.read("node_modules/tool/tool.js").ends_with("\r\n"));
+            context.run(&["verify", "--no-bin-links"]).exits(0);
+        }
+        // `b` comes before `tool` and has the link.
+        context.run(&["ci"]).exits(0).says(&["EBINTAKEN"]);
+        assert_eq!(mode("node_modules/b/cli.js"), 0o111);
+        assert_eq!(mode("node_modules/tool/other.js"), executable, "{lock}");
+        context.run(&["verify"]).exits(0);
     }
-    // `b` comes before `tool` and has the link.
-    context.run(&["ci"]).exits(0).says(&["EBINTAKEN"]);
-    assert_eq!(mode("node_modules/b/cli.js"), 0o111);
-    context.run(&["verify"]).exits(0);
+}
+
+/// The file of a command that is not executable in its tarball cannot be linked from the store.
+#[test]
+fn what_the_store_cannot_give_is_linked_from_the_former_tree_where_unchanged() {
+    use std::os::unix::fs::MetadataExt as _;
+    let context = Context::with(&json!({"name": "p", "dependencies": {"tool": "1"}}));
+    let registry = Registry::new()
+        .package("tool", "1.0.0")
+        .manifest(json!({"bin": {"tool": "tool.js"}}))
+        .file("tool.js", "#!/usr/bin/env node\n", 0o644)
+        .package("a", "1.0.0")
+        .package("b", "1.0.0");
+    context.serve(&registry);
+    let path = context.project().join("node_modules/tool/tool.js");
+    let inode = || fs::metadata(&path).unwrap().ino();
+    let install = |names: &[&str], mode: &str| {
+        let mut manifest = json!({"name": "p", "dependencies": {"tool": "1"}});
+        for name in names {
+            manifest["dependencies"][name] = json!("1");
+        }
+        context.put("package.json", &manifest.to_string());
+        context.run(&["shrinkwrap"]).exits(0);
+        let before = inode();
+        // Kept, so that its inode is not given to a new file.
+        let kept = context.project().join("kept");
+        fs::hard_link(&path, &kept).unwrap();
+        context.run(&["ci", "--link-mode", mode]).exits(0);
+        assert_eq!(
+            context.read("node_modules/tool/tool.js"),
+            "#!/usr/bin/env node\n"
+        );
+        context.run(&["verify"]).exits(0);
+        fs::remove_file(kept).unwrap();
+        before == inode()
+    };
+    context.run(&["shrinkwrap"]).exits(0);
+    context.run(&["ci"]).exits(0);
+    assert!(install(&["a"], "auto"));
+    assert!(!install(&["b"], "copy"));
+    assert!(!install(&["a"], "hardlink"));
+    // Of the same size and time, and yet another.
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, "#!/usr/bin/env NODE\n").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    assert!(!install(&["b"], "auto"));
+    // What lies behind a link is somebody else's.
+    let package = context.project().join("node_modules/tool");
+    let elsewhere = context.project().join("elsewhere");
+    fs::rename(&package, &elsewhere).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", &package).unwrap();
+    assert!(!install(&["a"], "auto"));
+    assert!(elsewhere.join("tool.js").exists());
 }
 
 #[test]

@@ -109,3 +109,30 @@ fn what_is_incomplete_is_refused_in_a_linked_tree_too() {
     let answer = context.run(&["ci", LINKED]).exits(5);
     answer.says(&["error[EBADPLATFORM]: `fast@1.0.0`"]);
 }
+
+/// npm locks it for nobody, calls it extraneous, and does not install it; so nobody finds it.
+#[test]
+fn what_the_lock_calls_extraneous_is_nobodys_dependency() {
+    let context = Context::with(&json!({"name": "p", "dependencies": {"host": "1"}}));
+    let registry = Registry::new()
+        .package("host", "1.0.0")
+        .manifest(json!({
+            "peerDependencies": {"guest": "1"},
+            "peerDependenciesMeta": {"guest": {"optional": true}},
+        }))
+        .package("guest", "1.0.0");
+    context.serve(&registry);
+    context.run(&["shrinkwrap"]).exits(0);
+    let mut lock: serde_json::Value =
+        serde_json::from_str(&context.read("npm-shrinkwrap.json")).unwrap();
+    lock["packages"]["node_modules/guest"] = json!({"version": "1.0.0", "extraneous": true});
+    context.put("npm-shrinkwrap.json", &lock.to_string());
+    context.run(&["ci", LINKED]).exits(0);
+    let mut lines = Vec::new();
+    list(&context.project(), "", &mut lines);
+    assert!(lines.iter().any(|line| line.contains("node_modules/host")));
+    assert!(
+        !lines.iter().any(|line| line.contains("guest")),
+        "{lines:?}"
+    );
+}

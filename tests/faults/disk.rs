@@ -185,3 +185,21 @@ fn what_is_mounted_inside_a_former_tree_is_not_deleted_with_it() {
         answer.text
     );
 }
+
+#[test]
+#[ignore = "long"]
+fn with_a_store_on_another_disk_unchanged_files_are_linked_from_the_former_tree() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.old);
+    place.run(&["ci"]).succeeds();
+    place.check_out(&world.new);
+    // `leaf` is in both revisions. A name of each former file is kept, so that no inode is reused.
+    let script = r#"mkdir ../disk && mount -t tmpfs none ../disk && export HEATSEAL_STORE_DIR=../disk/store
+        cp -al node_modules ../kept && "$@" &&
+        test node_modules/leaf/index.js -ef ../kept/leaf/index.js &&
+        ! test node_modules/p1/lib/data.txt -ef ../kept/p1/lib/data.txt"#;
+    let wrapper = ["unshare", "--mount", "bash", "-c", script, "bash"];
+    place.run_under(&wrapper, &["ci"]).succeeds();
+    place.is_exactly(&world.new, "a store on another disk");
+}
