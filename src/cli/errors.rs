@@ -47,8 +47,8 @@ const MOST_DETAILS: usize = 20;
 const MOST_BYTES: usize = 400;
 /// Bytes of one of its details.
 const LONGEST_DETAIL: usize = 240;
-/// However long the rest is.
-const LEAST_BYTES: usize = 200;
+/// However long the rest is: two hashes have room.
+const LEAST_BYTES: usize = 280;
 
 /// A failure, ready to be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -106,19 +106,22 @@ fn below_home(folder: &str) -> &str {
     &folder[at..]
 }
 
-/// Files of a package that its bins name, that no link of its own leads to, and that npm makes
-/// executable all the same: it does where it knows the manifest when it unpacks, so not for a
-/// tarball whose URL the lock gives. Source: pacote's `is-package-bin.js` and `file.js`.
+/// Files of a package that its bins name and that no link of its own leads to: npm makes them
+/// executable, too, unless all it had was the URL of a tarball.
+///
+/// Source: `isPackageBin` and `#exeBins` in pacote; its remote fetcher knows no manifest.
 pub(super) fn unclaimed(
     package: &WantedPackage,
     claimed: &[Bin],
 ) -> Result<Vec<String>, LinkError> {
-    let url = package.url.as_deref();
-    let unread = url.is_some_and(|url| !url.starts_with("file:"));
+    let is_remote = |url: &str| url.starts_with("http:") || url.starts_with("https:");
     let all = package.bins.iter();
     let targets = all.map(|(name, target)| check(&package.location, name, target));
     let mut targets = targets.collect::<Result<Vec<_>, _>>()?;
-    targets.retain(|target| !unread && !claimed.iter().any(|bin| bin.target == *target));
+    if package.source.is_none() && package.url.as_deref().is_some_and(is_remote) {
+        return Ok(Vec::new());
+    }
+    targets.retain(|target| !claimed.iter().any(|bin| bin.target == *target));
     Ok(targets)
 }
 

@@ -337,6 +337,7 @@ fn workspaces_are_linked_and_their_trees_swapped_as_one() {
     fs::write(own.join("cli.js"), "w").unwrap();
     fs::set_permissions(own.join("cli.js"), fs::Permissions::from_mode(0o644)).unwrap();
     cx.package("packages/w/node_modules/x", &[("x.js", 0o644, "x")], &[]);
+    cx.wanted.workspaces = vec!["packages/w".to_owned()];
     cx.wanted.links.push(WantedLink {
         location: "node_modules/@s/w".into(),
         target: "packages/w".into(),

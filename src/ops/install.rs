@@ -191,12 +191,14 @@ fn has(packages: &[String]) -> &'static str {
 ///
 /// - Frozen: nothing is resolved; the lock is held against the manifest and then followed.
 /// - Otherwise the lock is brought in line first.
+/// - With npm's `package-lock-only` that is all: of the tree it is only told what it would be.
 /// - Errors leave the former tree in its place, and the former lock.
 pub fn install(
     session: &Session,
     request: &InstallRequest,
 ) -> Result<InstallOutcome, InstallError> {
-    let aimed = request.aimed();
+    let mut aimed = request.aimed();
+    aimed.dry_run |= session.config.flag("package-lock-only").unwrap_or(false);
     let work = || shrinkwrap::on_a_deep_stack(|| from_lock(session, &aimed));
     if request.frozen {
         return work();
@@ -222,7 +224,7 @@ pub fn install(
     };
     let written = shrinkwrap::shrinkwrap(session, &shrinkwrap)?;
     work().inspect_err(|_| {
-        if written.changed && !request.dry_run {
+        if written.changed && !aimed.dry_run {
             put_back(&written.path, &written.lock.bytes, former.as_deref());
         }
     })

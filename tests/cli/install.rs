@@ -464,3 +464,13 @@ fn what_others_keep_in_the_folder_of_a_file_dependency_stays() {
     context.put(&format!("{modules}/b/more.js"), "");
     context.run(&["verify"]).exits(4);
 }
+
+#[test]
+fn with_package_lock_only_the_lock_is_written_or_held_and_nothing_is_installed() {
+    let context = wants_a();
+    let answer = context.run(&["install", "--package-lock-only"]).exits(0);
+    assert!(answer.stdout.contains("add a@"), "{}", answer.stdout);
+    assert!(context.has(LOCK) && !context.has("node_modules"));
+    context.run(&["ci", "--package-lock-only"]).exits(0);
+    assert!(!context.has("node_modules"));
+}
