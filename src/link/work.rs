@@ -1,6 +1,6 @@
 //! Threads that pull whole packages: what the store has is linked while the rest is fetched.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -68,6 +68,10 @@ struct Board {
     busy: usize,
     /// More tarballs may come.
     open: bool,
+    /// Places whose package turned out to be damaged beyond what the store can mend.
+    lost: Vec<usize>,
+    /// All else is done, and what was lost is fetched anew.
+    second_phase: bool,
     /// Slots whose bytes had a wrong hash in the first round.
     wrong: Vec<usize>,
     second_round: bool,
@@ -153,12 +157,30 @@ impl Crew<'_> {
         let missing: Vec<usize> = (0..self.slots.len())
             .filter(|at| self.slots[*at].get().is_none())
             .collect();
+        self.run_with(&missing);
+        let lost = {
+            let mut board = self.lock();
+            board.second_phase = true;
+            let slots: BTreeSet<usize> = board
+                .lost
+                .iter()
+                .filter_map(|place| Some(self.plan.places.get(*place)?.slot))
+                .collect();
+            Vec::from_iter(slots)
+        };
+        if !lost.is_empty() {
+            self.lock().open = true;
+            self.run_with(&lost);
+        }
+    }
+
+    fn run_with(&self, missing: &[usize]) {
         if missing.is_empty() || self.lock().failure.is_some() {
             self.lock().open = false;
             return in_parallel(|| self.work());
         }
         std::thread::scope(|scope| {
-            scope.spawn(|| self.fetch(&missing));
+            scope.spawn(|| self.fetch(missing));
             in_parallel(|| self.work());
         });
     }
@@ -233,7 +255,7 @@ impl Crew<'_> {
         while let Some(task) = self.next() {
             match task {
                 Task::Ready(place) => {
-                    if let Err(error) = self.place_stored(place) {
+                    if let Err(error) = self.place_stored(place, false) {
                         self.fail(place, error);
                     }
                 }
@@ -293,7 +315,7 @@ impl Crew<'_> {
             let code = "TAR_ENTRY_INFO";
             self.means.reporter.emit(Event::Warning { code, message });
         }
-        match store.keep(&archive, tarball, expected) {
+        let kept = match store.keep(&archive, tarball, expected) {
             Ok(package) => {
                 if let Some(source) = &wanted.source {
                     store.remember(source, package.sha512());
@@ -302,26 +324,38 @@ impl Crew<'_> {
                     look_into(&archive);
                 }
                 let _ = self.slots[slot].set(package);
+                true
             }
-            Err(StoreError::ReadOnly(..)) => {}
+            Err(StoreError::ReadOnly(..)) => false,
             Err(error) => return Err(error.into()),
-        }
+        };
         self.means.reporter.emit(Event::TarballStored {
             id: wanted.id.clone(),
             bytes: tarball.len() as u64,
         });
         let copies = self.means.mode == LinkMode::Copy && !archive.is_spilled();
-        let memory = self.slots[slot].get().is_none() || copies;
-        for place in &self.plan.slots[slot].places {
-            if memory {
-                self.place(*place, &Source::Unpacked(&archive), false)?
-                    .map_err(|error| self.explain(*place, error))?;
-                self.placed(*place);
+        let (places, again) = self.awaiting(slot);
+        for place in places {
+            if copies || !kept {
+                self.place(place, &Source::Unpacked(&archive), again)?
+                    .map_err(|error| self.explain(place, error))?;
+                self.placed(place);
             } else {
-                self.place_stored(*place)?;
+                self.place_stored(place, again)?;
             }
         }
         Ok(())
+    }
+
+    /// The places that a fetched tarball is for, and whether files of a first attempt lie there.
+    fn awaiting(&self, slot: usize) -> (Vec<usize>, bool) {
+        let all = &self.plan.slots[slot].places;
+        let board = self.lock();
+        if !board.second_phase {
+            return (all.clone(), false);
+        }
+        let lost = all.iter().filter(|place| board.lost.contains(place));
+        (lost.copied().collect(), true)
     }
 
     /// Adds to a wrong hash what is known of the files.
@@ -366,18 +400,27 @@ impl Crew<'_> {
         !board.second_round
     }
 
-    fn place_stored(&self, place: usize) -> Result<(), LinkError> {
+    /// Where the store cannot mend what is damaged, the place waits for the second phase.
+    fn place_stored(&self, place: usize, again: bool) -> Result<(), LinkError> {
         let wanted = &self.plan.places[place];
         let package = self.slot_of(place).and_then(OnceLock::get);
         let package = package.ok_or_else(|| LinkError::Unstable(wanted.package.id.clone()))?;
-        let unstable = || LinkError::Unstable(wanted.package.id.clone());
-        let mut outcome = self.place_from(place, package, false)?;
+        let mut outcome = self.place_from(place, package, again)?;
         for _ in 0..ATTEMPTS {
             if !matches!(outcome, Err(PlaceError::Unstable)) {
                 break;
             }
-            let healed = self.means.store.heal(package.sha512());
-            outcome = self.place_from(place, &healed.ok_or_else(unstable)?, true)?;
+            let Some(healed) = self.means.store.heal(package.sha512()) else {
+                break;
+            };
+            outcome = self.place_from(place, &healed, true)?;
+        }
+        if matches!(outcome, Err(PlaceError::Unstable)) {
+            let mut board = self.lock();
+            if !board.second_phase {
+                board.lost.push(place);
+                return Ok(());
+            }
         }
         outcome.map_err(|error| self.explain(place, error))?;
         self.placed(place);

@@ -135,6 +135,26 @@ fn damage_anywhere_in_the_store_is_noticed_and_mended() {
     assert!(tried >= 1_000, "only {tried}");
 }
 
+/// Nothing in the store says what the package was: it is fetched anew, though all looked whole.
+#[test]
+fn a_package_whose_tarball_is_damaged_too_is_fetched_anew() {
+    let world = World::small();
+    let place = world.place();
+    place.check_out(&world.new);
+    place.run(&["ci", "--link-mode", "copy"]).succeeds();
+    for path in objects(&place) {
+        let is_index = path.ends_with("index");
+        assert!(is_index || Damage::FlipUnseen.apply(&path) || fs::read(&path).unwrap().is_empty());
+    }
+    for folder in ["node_modules", "packages/w/node_modules"] {
+        fs::remove_dir_all(place.at(folder)).unwrap();
+    }
+    place.run(&["ci", "--link-mode", "copy"]).succeeds();
+    place.is_exactly(&world.new, "a store without a whole file");
+    let answer = place.run(&["store", "verify"]);
+    assert!(answer.status.success(), "{}", answer.text);
+}
+
 #[test]
 fn an_edited_file_in_the_tree_does_not_reach_the_store() {
     let world = World::small();
