@@ -57,9 +57,9 @@ pub struct Question {
     pub explicit: bool,
 }
 
-/// More checks for one placement than any honest peer set needs: the ways through peers that share
-/// peers double with each of them.
-const MOST: usize = 500_000;
+/// More checks for one placement than any honest peer set needs, which in large projects is some
+/// hundreds: the ways through peers that share peers double with each of them.
+const MOST: usize = 100_000;
 
 impl Checks {
     /// Was a check given up because there are too many? npm goes on for ever.
