@@ -124,6 +124,13 @@ pub enum ResolveError {
     #[error("no stable tree: packages keep displacing each other ({packages})")]
     Endless { packages: String },
     #[error(
+        "`{package}` has {dependencies} dependencies, too many to hold each against all others"
+    )]
+    TooBroad {
+        package: String,
+        dependencies: usize,
+    },
+    #[error(
         "Missing target in lock file: \"{target}\" is referenced by \"{location}\" but does not exist."
     )]
     MissingTarget { target: String, location: String },
@@ -217,7 +224,9 @@ impl ResolveError {
     pub fn code(&self) -> String {
         let of = |error: &dyn Diagnostic| error.code().map(|code| code.to_string());
         match self {
-            Self::PeerConflict(_) | Self::Endless { .. } => "ERESOLVE".to_owned(),
+            Self::PeerConflict(_) | Self::Endless { .. } | Self::TooBroad { .. } => {
+                "ERESOLVE".to_owned()
+            }
             Self::Load { failure, .. } => failure.code.clone(),
             Self::Spec { error, .. } => of(error).unwrap_or_default(),
             Self::NotAString { .. } => String::new(),
@@ -264,6 +273,9 @@ impl ResolveError {
             ],
             Self::Endless { .. } => vec![
                 "npm never ends on such a tree: pin one of the packages with `overrides`, or use --legacy-peer-deps".to_owned(),
+            ],
+            Self::TooBroad { .. } => vec![
+                "npm's work grows with the square of their number, too: give them to workspaces, some hundreds each".to_owned(),
             ],
             Self::UpdateArgument { name: Some(name), .. } => {
                 vec![format!("run `heatseal shrinkwrap --update {name}`; which version it may be is up to package.json")]

@@ -25,6 +25,10 @@ pub type Required = FxHashSet<NodeId>;
 const DEEPEST: usize = 200;
 const LARGEST: usize = 50_000;
 
+/// Each dependency is held against all others of its dependent: a project of 3,000 direct
+/// dependencies comes to this many edges, and to gigabytes.
+const MOST_EDGES: usize = 10_000_000;
+
 /// How far the peer set of one candidate has been followed.
 #[derive(Debug, Default)]
 pub struct Followed {
@@ -109,6 +113,12 @@ impl Builder<'_> {
         let from = self.tree.edge(edge).from.unwrap_or(self.tree.root);
         let bench = match bench {
             Some(bench) => bench,
+            None if self.tree.edges.len() > MOST_EDGES => {
+                return Err(ResolveError::TooBroad {
+                    package: explain::package(&self.tree, from),
+                    dependencies: self.tree.node(from).edges_out.len(),
+                });
+            }
             None => self.virtual_root(from, false),
         };
         let name = self.tree.edge(edge).name;

@@ -396,6 +396,26 @@ fn work_without_end() {
     );
 }
 
+/// Each is held against all others, by npm as well: that ends in words before memory does.
+#[test]
+#[ignore = "long: it takes 1.5 GB"]
+fn ten_thousand_dependencies_of_one_project_are_refused_in_words() {
+    let world = World::new();
+    let names: Vec<String> = (0..10_000).map(|number| format!("x{number}")).collect();
+    for name in &names {
+        versions(&world, name, 1, &|_| json!({}));
+    }
+    let wanted: Map<String, Value> = names
+        .into_iter()
+        .map(|name| (name, json!("^1.0.0")))
+        .collect();
+    world.wants(Value::Object(wanted));
+    let run = world.run_large(&["shrinkwrap"]);
+    assert_eq!(run.code, 9, "{}", run.stderr);
+    assert!(run.stderr.contains("10000 dependencies"), "{}", run.stderr);
+    assert!(!world.has("npm-shrinkwrap.json"));
+}
+
 #[test]
 fn hundreds_of_warnings_are_not_a_flood() {
     let world = World::new();

@@ -306,6 +306,11 @@ impl World {
         self.run_it(self.command(args), args)
     }
 
+    /// The same, whatever memory it takes.
+    pub fn run_large(&self, args: &[&str]) -> Run {
+        measured(self.command(args))
+    }
+
     /// The same after a command of the shell, such as `umask 077`.
     pub fn run_after(&self, prelude: &str, args: &[&str]) -> Result<Run, String> {
         let plain = self.command(args);
