@@ -50,10 +50,15 @@ pub(super) fn parse(block: &[u8; BLOCK]) -> Result<Header<'_>, Flaw> {
     if !prefix.is_empty() && &block[257..265] != b"ustar\x0000" {
         return Err(header.flaw(Rule::Prefix));
     }
-    if !NUMBERS
+    let numbers = NUMBERS
         .iter()
-        .all(|(start, end)| is_number(&block[*start..*end]))
-    {
+        .all(|(start, end)| is_number(&block[*start..*end]));
+    // Some readers know a mode in binary, others take it for none.
+    let binary_mode = matches!(block[100], 0x80..);
+    // Where the prefix is short, star has two more times behind it.
+    let times = block[475] == 0 && &block[257..265] == b"ustar\x0000";
+    let times_fit = !times || (is_time(&block[476..488]) && is_time(&block[488..500]));
+    if !numbers || binary_mode || !times_fit {
         return Err(header.flaw(Rule::BadField));
     }
     // npm leaves such an entry out, others take it.
@@ -79,9 +84,28 @@ const NUMBERS: [(usize, usize); 6] = [
 
 /// Octal digits, GNU's binary form, or nothing at all.
 fn is_number(field: &[u8]) -> bool {
-    matches!(field, [0x80 | 0xff, ..])
+    is_small_binary(field)
         || field.iter().all(|byte| matches!(byte, 0 | b' '))
         || octal(field).is_some()
+}
+
+/// GNU's binary form of a number that JavaScript has, too: node-tar drops an entry with another.
+fn is_small_binary(field: &[u8]) -> bool {
+    let low = field.len().saturating_sub(6);
+    match field {
+        [0x80, rest @ ..] => {
+            let (high, _) = rest.split_at(rest.len().saturating_sub(7));
+            let top = rest.get(high.len()).is_none_or(|byte| *byte < 0x20);
+            high.iter().all(|byte| *byte == 0) && top
+        }
+        [0xff, ..] => field[..low].iter().all(|byte| *byte == 0xff),
+        _ => false,
+    }
+}
+
+/// Nothing that a reader would stop at.
+fn is_time(field: &[u8]) -> bool {
+    field[0] < 0x80 || is_small_binary(field)
 }
 
 fn until_nul(field: &[u8]) -> &[u8] {

@@ -148,9 +148,10 @@ impl<'a> Walk<'a, '_> {
             return Err(Rule::NoLink);
         }
         match header.kind {
-            b'7' if name.ends_with('/') => Err(Rule::FileAndFolder),
+            // Of an old archive it is a folder; of a new one some readers say so, some do not.
+            b'0' | b'7' if name.ends_with('/') => Err(Rule::FileAndFolder),
             b'5' => self.folder(&path, size),
-            b'0' | 0 if name.ends_with('/') => self.folder(&path, size),
+            0 if name.ends_with('/') => self.folder(&path, size),
             b'0' | 0 | b'7' => {
                 let bytes = self.body(size)?;
                 self.file(path, header.executable, bytes)

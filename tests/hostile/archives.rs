@@ -467,6 +467,18 @@ fn links_and_kinds() {
     );
 }
 
+const FIELD: &[&str] = &[BAD, "number"];
+
+/// The entry with other bytes in its header, and a checksum that holds.
+fn patched(entry: &Entry, at: usize, field: &[u8]) -> Vec<u8> {
+    let mut bytes = entry.bytes();
+    bytes[at..at + field.len()].copy_from_slice(field);
+    bytes[148..156].fill(b' ');
+    let sum: u32 = bytes[..512].iter().map(|byte| u32::from(*byte)).sum();
+    bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    bytes
+}
+
 #[test]
 fn ambiguous_archives() {
     let hidden = file("package/hidden.js", "x").bytes();
@@ -495,9 +507,43 @@ fn ambiguous_archives() {
     let dangling = [no_end, &pax(b'x', &[("comment", b"x")]).bytes(), &[0; 1024]].concat();
     let negative = [&[0xff; 11][..], &[0xf0]].concat();
     let wide = [&[0x80][..], &[0; 3], &[0xff; 8]].concat();
+    let field = |at: usize, field: &[u8]| {
+        let odd = patched(&file("package/odd.js", "x"), at, field);
+        gzip(&[no_end, &odd, &[0; 1024]].concat())
+    };
     all_as_expected(
         "ambiguous archives",
         &[
+            refused(
+                "33 a mode in binary",
+                FIELD,
+                field(100, b"\x80\0\0\0\0\0\x01\xed"),
+            ),
+            refused(
+                "33 an owner past 2^53",
+                FIELD,
+                field(108, &[0x80, 0x20, 0, 0, 0, 0, 0, 0]),
+            ),
+            refused(
+                "33 a time past 2^53",
+                FIELD,
+                field(136, &[0xff; 5].map(|_| 0x90)),
+            ),
+            refused(
+                "33 star's time past 2^53",
+                FIELD,
+                field(476, &[0x80, 1, 0, 0, 0, 0, 0, 0]),
+            ),
+            archive(
+                "33 an owner in binary",
+                Installed(&[], &["node_modules/evil/odd.js"]),
+                field(108, &[0x80, 0, 0, 0, 0x18, 0x11, 0x05, 0xe0]),
+            ),
+            with(
+                "34 a file whose name ends in a slash",
+                &[BAD, "a file and a folder"],
+                &[file("package/lib/", "")],
+            ),
             with(
                 "20 pax size smaller",
                 sizes,
