@@ -2,10 +2,11 @@
 //!
 //! Source: npm's `get-workspaces.js`, `base-cmd.js` and `@npmcli/config`.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::args::Parts;
 use super::errors::Failure;
+use crate::disk;
 use crate::manifest;
 use crate::ops::{Part, Session};
 use crate::resolve::{ResolveError, Workspace, workspaces};
@@ -80,7 +81,7 @@ fn known(session: &Session) -> Result<Vec<Workspace>, Failure> {
 fn chosen(wanted: &[String], known: &[Workspace], from: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for wanted in wanted {
-        let folder = plain(&from.join(wanted));
+        let folder = disk::tidy(&from.join(wanted));
         let meant = known.iter().filter(|workspace| {
             let path = Path::new(&workspace.path);
             workspace.name == *wanted || path == folder || path.parent() == Some(&folder)
@@ -100,17 +101,4 @@ fn chosen(wanted: &[String], known: &[Workspace], from: &Path) -> Result<Vec<Str
         }
     }
     Ok(names)
-}
-
-/// The path with `.` and `..` carried out.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => _ = plain.pop(),
-            part => plain.push(part),
-        }
-    }
-    plain
 }

@@ -44,13 +44,7 @@ impl Part {
             if !reached.insert(id) {
                 continue;
             }
-            pending.extend(
-                tree.node(id)
-                    .link
-                    .is_some()
-                    .then(|| tree.target(id))
-                    .flatten(),
-            );
+            pending.extend(tree.target(id));
             let edges = tree.out_edges(id).into_iter();
             pending.extend(edges.filter_map(|edge| tree.edge(edge).to));
         }

@@ -90,7 +90,7 @@ impl Choice<'_> {
     ) -> Result<(), OriginError> {
         let tree = self.tree;
         let reached = self.request.part.reached(tree);
-        let (mut installed, mut unlisted) = (FxHashSet::default(), FxHashSet::default());
+        let (mut installed, mut listed) = (FxHashSet::default(), FxHashSet::default());
         for id in self.in_order() {
             if reached.as_ref().is_some_and(|part| !part.contains(&id)) {
                 continue;
@@ -110,8 +110,8 @@ impl Choice<'_> {
                 continue;
             }
             installed.insert(id);
-            if omitted {
-                unlisted.insert(id);
+            if !omitted {
+                listed.insert(id);
             }
             self.add(selection, id)?;
         }
@@ -122,7 +122,6 @@ impl Choice<'_> {
                 package.bins.clear(); // the link has them, as with npm
             }
         }
-        let listed: FxHashSet<NodeId> = installed.difference(&unlisted).copied().collect();
         wanted.hidden_lock = self.hidden_lock(&listed);
         Ok(())
     }

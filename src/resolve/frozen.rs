@@ -1,5 +1,7 @@
 //! Holds a locked tree against the manifests it was locked for, without resolving anything.
 
+use std::cell::LazyCell;
+
 use rustc_hash::FxHashSet;
 
 use super::node::{EdgeId, NodeId, State};
@@ -39,7 +41,8 @@ pub struct Demand {
 ///   that it may be skipped here, and it could be the native binary that the package needs.
 pub fn disagreements(tree: &Tree, complete: bool) -> Result<Vec<Disagreement>, ResolveError> {
     let mut lines = Vec::new();
-    let examined = examined(tree);
+    // Only who lacks something has to know.
+    let examined = LazyCell::new(|| examined(tree));
     let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut pending = vec![tree.root];
     while let Some(id) = pending.pop() {

@@ -2,7 +2,7 @@
 //!
 //! Source: `lib/utils/resolve-allow-scripts.js`, `@npmcli/arborist/lib/script-allowed.js`.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use semver::Version;
@@ -11,6 +11,7 @@ use url::Url;
 
 use super::git::Repository;
 use super::{Candidate, Kind};
+use crate::disk;
 use crate::manifest::Manifest;
 use crate::spec::{Mode, parse_version};
 
@@ -186,7 +187,7 @@ impl Rules {
                 .and_then(Repository::parse)
                 .is_some_and(|locked| repository.covers(&locked)),
             Key::Path(path) if candidate.kind.is_link() => {
-                tidy(&candidate.folder) == *path
+                disk::tidy(&candidate.folder) == *path
                     || resolved.is_some_and(|target| absolute(target, &self.project) == *path)
             }
             Key::Path(path) => resolved
@@ -314,20 +315,7 @@ pub(super) fn absolute(text: &str, project: &Path) -> PathBuf {
     let text = text.strip_prefix("file:").unwrap_or(text);
     // `file:///abs` is absolute; npm reads `file://rel` as relative.
     let text = text.strip_prefix("//").unwrap_or(text);
-    tidy(&project.join(text))
-}
-
-/// Without `.`, and with `..` taken literally.
-fn tidy(path: &Path) -> PathBuf {
-    let mut tidy = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => _ = tidy.pop(),
-            part => tidy.push(part),
-        }
-    }
-    tidy
+    disk::tidy(&project.join(text))
 }
 
 #[cfg(test)]
